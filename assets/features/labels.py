@@ -1,0 +1,44 @@
+"""The `labels` table."""
+
+from datetime import timedelta
+
+import pyarrow as pa
+
+from assets.point_in_time import attach_registry, known_at, set_as_of, snapshot_at_or_after
+from assets.registry.dependencies import dependencies
+from assets.registry.yanks import yanks
+from assets.schemas.features import LABELS
+from assets.table_asset import SQL, Inputs, any_snapshot, table_asset
+from ml.targets import HORIZONS
+from resources.errors import BadInput
+from resources.session import first_row, run_script, set_variables, view
+
+
+@table_asset(LABELS, group="features", deps=[any_snapshot(yanks), any_snapshot(dependencies)], kinds={"sql", "duckdb"})
+def labels(inputs: Inputs) -> pa.Table:
+    """The future of each as-of date: only training and backtests may read it."""
+    ends = {days: known_at(inputs.key) + timedelta(days=days) for days in HORIZONS}
+    attach_registry(inputs.con, inputs.store, _snapshot(inputs, max(ends.values()).date().isoformat()))
+    set_as_of(inputs.con, inputs.key)
+    instants = {"now": known_at(inputs.key), **{str(days): end for days, end in ends.items()}}
+    inputs.con.execute(
+        "create temp table label_instants as select unnest($names) as name, unnest($instants) as instant",
+        {"names": list(instants), "instants": list(instants.values())},
+    )
+    rows = run_script(inputs.con, SQL / "labels.sql")
+    inputs.con.register("labels", rows)
+    known, total = first_row(inputs.con, "select count(label), count(*) from labels") or (0, 0)
+    inputs.report(known_share=known / max(total, 1))
+    return rows
+
+
+def _snapshot(inputs: Inputs, wanted: str) -> str:
+    """The earliest snapshot that sees the longest horizon's end, or else the newest; sets `snapshot_at`."""
+    try:
+        snapshot = snapshot_at_or_after(inputs.store, wanted)
+    except BadInput:
+        snapshot = snapshot_at_or_after(inputs.store, (inputs.store.partitions("snapshots") or [inputs.key])[-1])
+    view(inputs.con, inputs.store, "snapshots", snapshot)
+    taken_at = first_row(inputs.con, "select taken_at from snapshots")
+    set_variables(inputs.con, snapshot_at=taken_at[0] if taken_at else None)
+    return snapshot

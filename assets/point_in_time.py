@@ -1,0 +1,52 @@
+"""Which snapshot an as-of date is computed from, and whether the source knows that date exactly."""
+
+from datetime import datetime, timedelta
+
+import duckdb
+
+from assets.table_asset import SQL
+from resources.errors import BadInput
+from resources.session import first_row, set_variables, view
+from resources.table_store import TableStore
+
+REGISTRY_TABLES = ("crates", "versions", "yanks", "dependencies", "advisories")
+
+
+def known_at(as_of: str) -> datetime:
+    """The last instant whose facts count for an as-of date: the last second of the day before (UTC)."""
+    return datetime.fromisoformat(as_of) - timedelta(seconds=1)
+
+
+def snapshot_at_or_after(store: TableStore, wanted: str) -> str:
+    """The earliest snapshot that can know a date: later ones have lost more (deletions). Raises BadInput."""
+    snapshots = store.partitions("snapshots")
+    later = [s for s in snapshots if s >= wanted]
+    if not later:
+        newest = snapshots[-1] if snapshots else "none"
+        raise BadInput(
+            f"as-of date {wanted} is after the newest snapshot ({newest}): "
+            "materialize the registry tables of a snapshot at or after it first"
+        )
+    return later[0]
+
+
+def attach_registry(con: duckdb.DuckDBPyConnection, store: TableStore, snapshot: str) -> None:
+    """Makes the registry tables of a snapshot visible, and the macros that look at them as of an instant."""
+    for table in REGISTRY_TABLES:
+        view(con, store, table, snapshot)
+    con.execute((SQL / "shared" / "graph_at.sql").read_text())
+
+
+def set_as_of(con: duckdb.DuckDBPyConnection, as_of: str) -> None:
+    """Sets `known_at`. Raises BadInput where the source does not know exactly what existed then."""
+    instant = known_at(as_of)
+    set_variables(con, known_at=instant)
+    first = first_row(con, "select min(created_at) from versions")
+    if not first or first[0] is None or first[0] > instant:
+        raise BadInput(f"as-of date {as_of} is before the first version of the registry ({first and first[0]})")
+    gap = first_row(con, (SQL / "shared" / "gap_at.sql").read_text())
+    if gap:
+        raise BadInput(
+            f"as-of date {as_of}: the source does not know exactly which versions existed between {gap[0]} and "
+            f"{gap[1]} (UTC); choose a date outside"
+        )

@@ -1,0 +1,24 @@
+"""A few rows as a Markdown table for the UI, with nothing in them that a browser or Markdown would act on."""
+
+import pyarrow as pa
+
+ROWS, COLUMNS, WIDTH = 5, 12, 60
+
+
+def markdown(rows: pa.Table) -> str:
+    """The first rows and columns of a table as GitHub Markdown."""
+    columns = rows.column_names[:COLUMNS]
+    shown = rows.select(columns).slice(0, ROWS).to_pylist()
+    lines = [columns, ["---"] * len(columns), *([_cell(row[c]) for c in columns] for row in shown)]
+    more = f"\n\n({len(rows.column_names) - COLUMNS} more columns)" if len(rows.column_names) > COLUMNS else ""
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
+
+
+def _cell(value: object) -> str:
+    text = "unknown" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = "".join(c if c.isprintable() else " " for c in text[:WIDTH])
+    for special in "\\`*_[]<>|&#!":
+        text = (
+            text.replace(special, f"&#{ord(special)};") if special in "<>&|" else text.replace(special, f"\\{special}")
+        )
+    return text

@@ -1,0 +1,129 @@
+"""What was known of each crate at an as-of date, and what happened to it afterwards."""
+
+from resources.schema import Column, Table
+
+
+def _count(name: str, description: str) -> Column:
+    return Column(name, "int64", description)
+
+
+def _days(name: str, description: str, nullable: bool = False) -> Column:
+    return Column(name, "double", description, nullable=nullable, unit="days")
+
+
+FEATURES = Table(
+    name="features",
+    grain="One row per crate known at the as-of date, only from facts known at the end of the day before it (UTC).",
+    partition="as_of",
+    columns=(
+        Column("as_of", "date", "As-of date: nothing later than 23:59:59 UTC of the day before is used"),
+        Column("crate", "string", "Canonical name"),
+        Column("name", "string", "Name as published"),
+        Column("family", "string", "First word of the name: ties the crates of one project"),
+        Column("default_version", "string", "Version that crates.io would show"),
+        # release history: _min certainly fell in the window, _max may have, where dates are inexact
+        _count("versions", "Versions published"),
+        _days("age_days_min", "Least age of the first version"),
+        _days("age_days_max", "Greatest age of the first version", nullable=True),
+        _days("days_since_release_min", "Least time since the last version"),
+        _days("days_since_release_max", "Greatest time since the last version", nullable=True),
+        _count("releases_30d_min", "Versions certainly published in the last 30 days"),
+        _count("releases_30d_max", "Versions possibly published in the last 30 days"),
+        _count("releases_90d_min", "Versions certainly published in the last 90 days"),
+        _count("releases_90d_max", "Versions possibly published in the last 90 days"),
+        _count("releases_180d_min", "Versions certainly published in the last 180 days"),
+        _count("releases_180d_max", "Versions possibly published in the last 180 days"),
+        _count("releases_365d_min", "Versions certainly published in the last 365 days"),
+        _count("releases_365d_max", "Versions possibly published in the last 365 days"),
+        _count("releases_730d_min", "Versions certainly published in the last 730 days"),
+        _count("releases_730d_max", "Versions possibly published in the last 730 days"),
+        _days("release_interval_days", "Median time between versions of exact date, if there are 3", nullable=True),
+        Column("exact_share", "double", "Share of versions whose date is exact", unit="0 to 1"),
+        # yanks
+        _count("yanked_versions", "Versions that stand yanked"),
+        Column("all_yanked", "bool", "Whether every version stands yanked"),
+        _count("yanks", "Yanks ever, undone or not"),
+        _count("yanks_90d_min", "Yanks certainly in the last 90 days"),
+        _count("yanks_90d_max", "Yanks possibly in the last 90 days"),
+        # version shape
+        Column("major", "uint64", "Major number of the default version"),
+        Column("minor", "uint64", "Minor number of the default version"),
+        Column("patch", "uint64", "Patch number of the default version"),
+        Column("is_prerelease", "bool", "Whether the default version is a pre-release"),
+        _count("prerelease_versions", "Pre-releases published"),
+        Column("feature_count", "int64", "Cargo features of the default version", nullable=True),
+        Column("has_links", "bool", "Whether it links a native library"),
+        # what it depends on
+        _count("dependencies_normal", "Crates it always builds with"),
+        _count("dependencies_optional", "Crates a feature may add"),
+        _count("dependencies_dev", "Crates only its tests use"),
+        _count("dependencies_build", "Crates its build script uses"),
+        _count("requirements_wildcard", "Requirements that take any version (*)"),
+        _count("requirements_unbounded", "Requirements without an upper end (>=1.2)"),
+        _count("requirements_exact", "Requirements for one version only (=1.2.3)"),
+        _count("requirements_unreadable", "Requirements that are none by Cargo's rules"),
+        _count("dependencies_outdated", "Dependencies whose newest release its requirement shuts out"),
+        _count("dependencies_unresolved", "Dependencies of which only yanked versions match, or none"),
+        _count("transitive_dependencies", "Crates that a build pulls in, near and far"),
+        # who depends on it
+        _count("dependents", "Crates whose default version builds with it"),
+        _count("dependents_dev", "Crates that use it in tests only"),
+        _count("dependents_independent", "Families other than its own among its dependents"),
+        _count("dependents_outdated", "Dependents whose requirement shuts out its newest release"),
+        _count("dependents_active_min", "Dependents that certainly released in the last 180 days"),
+        _count("transitive_dependents", "Crates that pull it in, near and far"),
+        Column("pagerank", "double", "PageRank in the graph of dependents (damping 0.85)", unit="average crate = 1"),
+        Column(
+            "dependents_gained_recent",
+            "double",
+            "Independent dependents gained lately, since about 30 days",
+            nullable=True,
+            unit="families per 30 days",
+        ),
+        Column(
+            "dependents_lost_recent",
+            "double",
+            "Independent dependents lost lately, since about 30 days",
+            nullable=True,
+            unit="families per 30 days",
+        ),
+        Column(
+            "dependents_gained_long",
+            "double",
+            "Independent dependents gained since about 120 days",
+            nullable=True,
+            unit="families per 30 days",
+        ),
+        Column(
+            "dependents_lost_long",
+            "double",
+            "Independent dependents lost since about 120 days",
+            nullable=True,
+            unit="families per 30 days",
+        ),
+        # advisories
+        _count("advisories", "Vulnerability advisories it ever had"),
+        _count("advisories_unsound", "Advisories on unsound code it ever had"),
+        Column("is_unmaintained", "bool", "Whether an advisory calls it unmaintained"),
+        Column("is_vulnerable", "bool", "Whether a vulnerability affects its default version"),
+        _count("tree_vulnerable", "Crates in its build that resolve to a vulnerable version"),
+        _count("tree_unmaintained", "Crates in its build that an advisory calls unmaintained"),
+    ),
+    key=("crate",),
+)
+
+LABELS = Table(
+    name="labels",
+    grain="One row per crate, target and horizon: what came true by the end of the horizon.",
+    partition="as_of",
+    columns=(
+        Column("as_of", "date", "As-of date"),
+        Column("crate", "string", "Canonical name"),
+        Column("family", "string", "First word of the name"),
+        Column("target", "string", "What is predicted", accepted=("maintenance", "popularity")),
+        Column("horizon_days", "int32", "Length of the horizon", unit="days"),
+        Column("label", "bool", "Whether it came true; null while not known (censored)", nullable=True),
+        Column("known_at", "timestamp", "Instant (UTC) from which the label can be known: the horizon's end"),
+    ),
+    key=("crate", "target", "horizon_days"),
+)

@@ -1,0 +1,47 @@
+-- What was known at getvariable('known_at'): every later file of this folder reads these tables and no registry table but
+-- `dependencies`, whose rows belong to a version and never change. Here the point in time is kept.
+
+-- Versions published by getvariable('known_at'), with their yanks as they stood at getvariable('known_at').
+create or replace temp table known_versions as
+select
+    v.id,
+    v.crate_id,
+    c.name,
+    c.canonical_name,
+    v.num,
+    v.version_key,
+    cargo_is_prerelease(v.version_key) as is_prerelease,
+    v.created_at,
+    v.created_after,
+    v.created_at_exact,
+    exists (
+        select 1 from yanks as y
+        where y.version_id = v.id and y.yanked_at <= getvariable('known_at') and (y.unyanked_at is null or y.unyanked_at > getvariable('known_at'))
+    ) as yanked,
+    v.feature_names,
+    v.links
+from versions as v
+join crates as c on c.id = v.crate_id
+where v.created_at <= getvariable('known_at');
+
+-- Yanks that had happened by getvariable('known_at'), undone or not.
+create or replace temp table known_yanks as
+select v.crate_id, y.version_id, y.yanked_at, y.yanked_at_exact
+from yanks as y
+join known_versions as v on v.id = y.version_id
+where y.yanked_at <= getvariable('known_at');
+
+-- Advisories committed to the database by getvariable('known_at') and not withdrawn by then.
+create or replace temp table known_advisories as
+select a.id, a.canonical_name, a.informational, a.patched, a.unaffected, a.known_at
+from advisories as a
+where a.known_at <= getvariable('known_at') and (a.withdrawn is null or a.withdrawn > getvariable('known_at')::date);
+
+create or replace temp table known_crates as
+select
+    crate_id,
+    any_value(canonical_name order by id) as crate,
+    any_value(name order by id) as name,
+    crate_family(crate) as family
+from known_versions
+group by crate_id;

@@ -1,0 +1,55 @@
+-- Who builds on whom: one edge per pair of crates, from default versions that are not yanked.
+create or replace temp table edges as
+select
+    d.dependent_id,
+    d.crate_id,
+    bool_or(d.kind = 'normal' and not d.optional) as is_required,
+    bool_or(d.kind in ('normal', 'build')) as is_built,
+    count(*) filter (r.is_outdated) as outdated
+from default_dependencies as d
+join default_versions as f on f.crate_id = d.dependent_id and not f.all_yanked
+left join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.req
+where d.dependent_id != d.crate_id
+group by d.dependent_id, d.crate_id;
+
+create or replace temp table past_edges as
+from built_edges_at('instants') where instant_name != 'now';
+
+-- Everything a build of the crate pulls in: normal, not optional dependencies of dependencies.
+create or replace temp table reach as
+with recursive closure(root, crate_id) as (
+    select dependent_id, crate_id from edges where is_required
+    union
+    select c.root, e.crate_id from closure as c join edges as e on e.dependent_id = c.crate_id where e.is_required
+)
+
+select root, crate_id from closure where root != crate_id;
+
+-- PageRank, 20 rounds, damping 0.85, in integers of 1e-15 so that the order of summing changes no bit;
+-- what a crate without dependencies holds is not handed on.
+create or replace temp table pagerank as
+with recursive out_edges as (
+    select dependent_id, crate_id, count(*) over (partition by dependent_id) as degree from edges where is_built
+),
+
+base as (
+    select 150000000000000 // greatest(count(*), 1) as share from known_crates
+),
+
+ranks(round, crate_id, rank) as (
+    select 0, crate_id, share from known_crates cross join base
+    union all
+    select round + 1, crate_id, sum(part)::bigint
+    from (
+        select r.round, e.crate_id, (r.rank * 85) // (100 * e.degree) as part
+        from ranks as r
+        join out_edges as e on e.dependent_id = r.crate_id
+        union all
+        select r.round, r.crate_id, b.share from ranks as r cross join base as b
+    )
+    where round < 20
+    group by round, crate_id
+)
+
+-- times the number of crates: 1 is the average
+select crate_id, rank * (select count(*) from known_crates) / 1e15 as pagerank from ranks where round = 20;

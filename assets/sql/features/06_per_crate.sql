@@ -1,0 +1,141 @@
+-- One table per subject, one row per crate: what the last file joins.
+
+-- A count over a window is a range where dates are: `_min` certainly fell in it, `_max` may have.
+create or replace temp table releases as
+select
+    crate_id,
+    count(*) as versions,
+    count(*) filter (yanked) as yanked_versions,
+    count(*) filter (is_prerelease) as prerelease_versions,
+    count(*) filter (created_after > getvariable('known_at') - interval 30 days) as releases_30d_min,
+    count(*) filter (created_at > getvariable('known_at') - interval 30 days) as releases_30d_max,
+    count(*) filter (created_after > getvariable('known_at') - interval 90 days) as releases_90d_min,
+    count(*) filter (created_at > getvariable('known_at') - interval 90 days) as releases_90d_max,
+    count(*) filter (created_after > getvariable('known_at') - interval 180 days) as releases_180d_min,
+    count(*) filter (created_at > getvariable('known_at') - interval 180 days) as releases_180d_max,
+    count(*) filter (created_after > getvariable('known_at') - interval 365 days) as releases_365d_min,
+    count(*) filter (created_at > getvariable('known_at') - interval 365 days) as releases_365d_max,
+    count(*) filter (created_after > getvariable('known_at') - interval 730 days) as releases_730d_min,
+    count(*) filter (created_at > getvariable('known_at') - interval 730 days) as releases_730d_max,
+    epoch(getvariable('known_at') - min(created_at)) / 86400 as age_days_min,
+    -- null as soon as one version has no lower bound: it may be the first
+    case when count(created_after) = count(*) then epoch(getvariable('known_at') - min(created_after)) / 86400 end as age_days_max,
+    epoch(getvariable('known_at') - max(created_at)) / 86400 as days_since_release_min,
+    epoch(getvariable('known_at') - max(created_after)) / 86400 as days_since_release_max,
+    count(*) filter (created_at_exact) as exact_versions
+from known_versions
+group by crate_id;
+
+-- The median time between releases, of crates with three or more whose time is exact; else null.
+create or replace temp table cadence as
+with gaps as (
+    select crate_id, epoch(created_at - lag(created_at) over (partition by crate_id order by created_at, id)) / 86400 as days
+    from known_versions
+    where created_at_exact
+)
+
+select crate_id, median(days) as release_interval_days from gaps group by crate_id having count(days) >= 2;
+
+create or replace temp table yank_history as
+select
+    crate_id,
+    count(*) as yanks,
+    count(*) filter (yanked_at_exact and yanked_at > getvariable('known_at') - interval 90 days) as yanks_90d_min,
+    count(*) filter (yanked_at > getvariable('known_at') - interval 90 days) as yanks_90d_max
+from known_yanks
+group by crate_id;
+
+create or replace temp table dependency_shape as
+select
+    d.dependent_id as crate_id,
+    count(distinct d.crate_id) filter (d.kind = 'normal' and not d.optional) as dependencies_normal,
+    count(distinct d.crate_id) filter (d.optional) as dependencies_optional,
+    count(distinct d.crate_id) filter (d.kind = 'dev') as dependencies_dev,
+    count(distinct d.crate_id) filter (d.kind = 'build') as dependencies_build,
+    count(*) filter (r.is_wildcard) as requirements_wildcard,
+    count(*) filter (r.is_unbounded) as requirements_unbounded,
+    count(*) filter (r.is_exact) as requirements_exact,
+    count(distinct d.crate_id) filter (r.is_outdated and d.kind != 'dev') as dependencies_outdated,
+    count(distinct d.crate_id) filter (r.is_unresolved and d.kind != 'dev') as dependencies_unresolved,
+    -- a requirement that is none by Cargo's rules
+    count(*) filter (r.req is null) as requirements_unreadable
+from default_dependencies as d
+left join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.req
+group by d.dependent_id;
+
+create or replace temp table dependents as
+select
+    e.crate_id,
+    count(*) filter (e.is_built) as dependents,
+    count(*) filter (not e.is_built) as dependents_dev,
+    count(distinct s.family) filter (e.is_built and s.family != t.family) as dependents_independent,
+    count(*) filter (e.is_built and e.outdated > 0) as dependents_outdated,
+    count(*) filter (e.is_built and r.days_since_release_max <= 180) as dependents_active_min
+from edges as e
+join known_crates as s on s.crate_id = e.dependent_id
+join known_crates as t on t.crate_id = e.crate_id
+join releases as r on r.crate_id = e.dependent_id
+group by e.crate_id;
+
+-- Independent dependents gained and lost per 30 days, since the start of each window; null for a window
+-- that the source does not know, and for crates that did not exist then.
+create or replace temp table dependents_change as
+with present as (
+    select i.name as instant_name, e.dependent_id, e.crate_id
+    from instants as i
+    cross join edges as e
+    where i.name != 'now' and i.instant is not null and e.is_built
+),
+
+change as (
+    select
+        coalesce(e.instant_name, p.instant_name) as instant_name,
+        coalesce(e.crate_id, p.crate_id) as crate_id,
+        coalesce(e.dependent_id, p.dependent_id) as dependent_id,
+        p.crate_id is null as is_gained,
+        e.crate_id is null as is_lost
+    from present as e
+    full join past_edges as p
+        on p.instant_name = e.instant_name and p.crate_id = e.crate_id and p.dependent_id = e.dependent_id
+)
+
+select
+    n.crate_id,
+    n.instant_name,
+    count(distinct s.family) filter (n.is_gained) as gained,
+    count(distinct s.family) filter (n.is_lost) as lost
+from change as n
+join known_crates as s on s.crate_id = n.dependent_id
+join known_crates as t on t.crate_id = n.crate_id
+where s.family != t.family
+group by n.crate_id, n.instant_name;
+
+create or replace temp table tree as
+with vulnerable as (
+    select n.root, count(distinct e.crate_id) as crates
+    from (from reach union all select crate_id, crate_id from known_crates) as n
+    join vulnerable_edges as e on e.dependent_id = n.crate_id
+    group by n.root
+)
+
+select
+    n.root as crate_id,
+    count(*) as transitive_dependencies,
+    count(*) filter (u.crate_id is not null) as tree_unmaintained,
+    any_value(v.crates) as tree_vulnerable
+from reach as n
+left join unmaintained_crates as u on u.crate_id = n.crate_id
+left join vulnerable as v on v.root = n.root
+group by n.root;
+
+create or replace temp table transitive_dependents as
+select crate_id, count(*) as transitive_dependents from reach group by crate_id;
+
+create or replace temp table own_advisories as
+select
+    c.crate_id,
+    count(*) filter (a.informational is null) as advisories,
+    count(*) filter (a.informational = 'unsound') as advisories_unsound
+from known_advisories as a
+join known_crates as c on c.crate = a.canonical_name
+group by c.crate_id;

@@ -1,0 +1,24 @@
+-- One row per RustSec advisory committed to the database by the end of the snapshot's day.
+select
+    id,
+    package,
+    lower(replace(package, '-', '_')) as canonical_name,
+    date,
+    known_at,
+    informational,
+    cvss,
+    categories,
+    aliases,
+    patched,
+    unaffected,
+    withdrawn,
+    case
+        when id is null or package is null then 'id, package: an advisory needs both'
+        when known_at is null then 'known_at: is missing (the time it was committed to the database)'
+        when count(*) over (partition by id) > 1 then 'id: stands more than once'
+        when informational not in ('unmaintained', 'unsound', 'notice')
+            then 'informational: "' || informational || '" is not one of unmaintained, unsound, notice'
+    end as rejected
+from source_advisories
+where known_at is null or known_at <= getvariable('snapshot_at')
+order by id

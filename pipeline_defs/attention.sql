@@ -1,0 +1,32 @@
+-- The ten crates, of the 200 most depended-on, that most need attention: those with a known vulnerability or an
+-- advisory on their upkeep first, then trouble in their build; within each, the least likely to be released again.
+with most_used as (
+    select s.*, f.is_vulnerable, f.is_unmaintained, f.tree_vulnerable, f.tree_unmaintained, f.dependencies_outdated
+    from scores as s
+    join features as f using (as_of, crate)
+    order by s.dependents desc, s.crate
+    limit 200
+)
+
+select
+    name,
+    default_version,
+    description,
+    dependents,
+    'release within 43 days: ' || printf('%.0f%%', 100 * maintenance)
+        || if(round(100 * maintenance) < round(100 * maintenance_best), printf(' to %.0f%%', 100 * maintenance_best), '')
+        || printf(' (higher than %.0f%% of all crates)', 100 * maintenance_percentile) as maintenance,
+    'new project building on it: ' || printf('%.0f%%', 100 * popularity)
+        || if(round(100 * popularity) < round(100 * popularity_best), printf(' to %.0f%%', 100 * popularity_best), '') as popularity,
+    findings,
+    evidence[1:3] as evidence
+from most_used
+where len(findings) > 0
+order by
+    is_vulnerable desc,
+    is_unmaintained desc,
+    tree_vulnerable > 0 desc,
+    tree_unmaintained > 0 desc,
+    maintenance,
+    name
+limit 10

@@ -1,0 +1,37 @@
+"""One place that puts assets, resources, jobs and schedules together, for production, command line and tests alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import Definitions, load_asset_checks_from_package_module, load_assets_from_package_module
+
+import assets
+from assets.registry.sources import ADVISORY_SOURCE, REGISTRY_SOURCE
+from pipeline_defs.jobs import JOBS
+from pipeline_defs.schedules import SCHEDULES
+from resources.catalog import Catalog
+from resources.registry_source import RegistrySource
+from resources.session import Sessions
+from resources.settings import Settings
+from resources.table_store import TableStore
+from resources.tracking import Tracking
+
+
+def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
+    """The whole project for one installation; `overrides` replace resources by name."""
+    settings = settings or Settings.from_env()
+    resources = {
+        "store": TableStore(root=str(settings.warehouse)),
+        "catalog": Catalog(path=str(settings.catalog)),
+        "sessions": Sessions(scratch=str(settings.scratch), memory=settings.memory, threads=settings.threads),
+        "source": RegistrySource(folder=str(settings.registry)),
+        "tracking": Tracking(folder=str(settings.mlflow)),
+        **(overrides or {}),
+    }
+    return Definitions(
+        assets=[REGISTRY_SOURCE, ADVISORY_SOURCE, *load_assets_from_package_module(assets)],
+        asset_checks=load_asset_checks_from_package_module(assets),
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        resources=resources,
+    )

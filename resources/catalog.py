@@ -1,0 +1,53 @@
+"""`catalog.duckdb`: views over the current files, for SQL users. Replaced whole, so nobody ever waits for a lock."""
+
+import fcntl
+from pathlib import Path
+
+import duckdb
+from dagster import ConfigurableResource
+
+from resources.errors import CannotWrite
+from resources.schema import Table
+from resources.table_store import TableStore
+
+# read by the `duckdb` command line too, which is a version behind the library
+STORAGE_VERSION = "v1.2.0"
+
+
+class Catalog(ConfigurableResource):
+    """The file of views at `path`."""
+
+    path: str
+
+    def rebuild(self, store: TableStore, tables: dict[str, Table]) -> None:
+        """Writes the views anew under another name and renames: open readers keep the file they opened."""
+        path = Path(self.path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                temporary = path.with_suffix(".new")
+                temporary.unlink(missing_ok=True)
+                _write(temporary, store, tables)
+                temporary.replace(path)
+        except OSError as error:
+            raise CannotWrite(
+                f"cannot write {path}: {error.strerror or error}; the catalog is as it was before"
+            ) from error
+
+
+def _write(path: Path, store: TableStore, tables: dict[str, Table]) -> None:
+    with duckdb.connect() as con:
+        con.execute(f"attach '{_literal(path)}' as catalog (storage_version '{STORAGE_VERSION}')")
+        con.execute("use catalog")
+        for name, partitions in store.tables().items():
+            files = ", ".join(f"'{_literal(p.path)}'" for p in partitions)
+            con.execute(f"create view {name} as select * from read_parquet([{files}])")
+            if table := tables.get(name):
+                con.execute(f"comment on view {name} is '{_literal(table.grain)}'")
+                for column in table.columns:
+                    con.execute(f"comment on column {name}.{column.name} is '{_literal(column.text)}'")
+
+
+def _literal(value: str | Path) -> str:
+    return str(value).replace("'", "''")

@@ -1,0 +1,155 @@
+"""The warehouse: Parquet tables, one folder a partition, each published whole or not at all.
+
+    <root>/<table>/<partition>=<key>/<first 16 digits of the sha256>.parquet
+    <root>/<table>/<partition>=<key>/current.json        which of the files is the table
+
+A file is written under a temporary name, then `current.json` is replaced in one rename: that is the moment of
+publication. The file before it is kept once more, for readers that opened it. The same rows give the same bytes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from dagster import ConfigurableResource
+
+from resources.errors import BadInput, CannotWrite
+from resources.schema import Table
+
+ROW_GROUP = 122_880  # DuckDB's own row group, so that its scans split evenly
+CURRENT = "current.json"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one partition of a table holds."""
+
+    table: str
+    partition: str
+    key: str
+    path: Path
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class TableStore(ConfigurableResource):
+    """Publishes tables under `root` and finds what is current."""
+
+    root: str
+
+    def _folder(self, table: str, partition: str, key: str) -> Path:
+        return Path(self.root) / table / f"{partition}={key}"
+
+    def publish(self, table: Table, key: str, rows: pa.Table) -> Published:
+        """Replaces one partition of `table` by `rows`, which must have the table's schema.
+
+        Raises BadInput if the schema differs, CannotWrite if the disk refuses; the partition is then as before.
+        """
+        rows = _conform(table, rows)
+        folder = self._folder(table.name, table.partition, key)
+        with _writing(folder) as temporary:
+            pq.write_table(rows, temporary, compression="zstd", row_group_size=ROW_GROUP, write_statistics=True)
+            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+            path = folder / f"{digest[:16]}.parquet"
+            _settle(temporary, path)
+            published = Published(table.name, table.partition, key, path, rows.num_rows, path.stat().st_size, digest)
+            before = self.find(table.name, key)
+            pointer = folder / f".{os.getpid()}.json"
+            pointer.write_text(json.dumps({**asdict(published), "path": path.name}, indent=2) + "\n")
+            _settle(pointer, folder / CURRENT)
+        _sweep(folder, keep={path, before.path if before else path})
+        return published
+
+    def find(self, table: str, key: str) -> Published | None:
+        """The current file of a partition, or None if it was never published."""
+        for pointer in (Path(self.root) / table).glob(f"*={key}/{CURRENT}"):
+            record = json.loads(pointer.read_text())
+            return Published(**{**record, "path": pointer.parent / record["path"]})
+        return None
+
+    def need(self, table: str, key: str) -> Published:
+        """The current file of a partition. Raises BadInput if there is none, or if it is not whole."""
+        found = self.find(table, key)
+        if found is None:
+            have = ", ".join(self.partitions(table)[-5:]) or "none"
+            raise BadInput(
+                f"table {table} has no partition {key} (newest: {have}): materialize {table} for {key} first"
+            )
+        if not found.path.exists() or found.path.stat().st_size != found.bytes:
+            raise BadInput(f"{found.path} is missing or was cut: materialize {table} for {key} again")
+        return found
+
+    def partitions(self, table: str) -> list[str]:
+        """The published partition keys of a table, in order."""
+        return sorted(p.parent.name.split("=", 1)[1] for p in (Path(self.root) / table).glob(f"*/{CURRENT}"))
+
+    def tables(self) -> dict[str, list[Published]]:
+        """Every published table with its partitions, in order."""
+        names = sorted(p.name for p in Path(self.root).glob("*") if p.is_dir())
+        found = {name: [self.need(name, key) for key in self.partitions(name)] for name in names}
+        return {name: partitions for name, partitions in found.items() if partitions}
+
+
+def _conform(table: Table, rows: pa.Table) -> pa.Table:
+    wanted, found = table.arrow, rows.schema
+    if wanted.names != found.names:
+        missing = [n for n in wanted.names if n not in found.names]
+        unknown = [n for n in found.names if n not in wanted.names]
+        raise BadInput(
+            f"table {table.name}: columns missing {missing}, unknown {unknown}, or not in the declared order"
+        )
+    try:
+        return rows.cast(wanted).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise BadInput(f"table {table.name}: does not fit its declared schema: {error}") from error
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[Path]:
+    """A temporary file in `folder`; nothing of it stays if the body fails."""
+    temporary = folder / f".{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield temporary
+    except OSError as error:
+        raise CannotWrite(
+            f"cannot write {folder}: {error.strerror or error}. Free space there, or set CRATES_DATA to a folder "
+            "that can be written; the table is as it was before"
+        ) from error
+    finally:
+        for leftover in folder.glob(f".{os.getpid()}.*"):
+            leftover.unlink(missing_ok=True)
+
+
+def _settle(temporary: Path, final: Path) -> None:
+    """Renames a file to its final name once its bytes are on the disk."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(final)
+
+
+def _sweep(folder: Path, keep: set[Path]) -> None:
+    """Removes older files of a partition, and what killed runs left behind."""
+    for path in folder.iterdir():
+        if path not in keep and path.name != CURRENT and not _is_being_written(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_being_written(path: Path) -> bool:
+    pid = path.name.split(".")[1]
+    if not path.name.startswith(".") or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,71 @@
+"""MLflow on SQLite under the data folder: experiments, runs, registered models."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagster import ConfigurableResource
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "predictor"
+MODEL_ID = "model_id"  # tag of a registered version: the content hash of the model
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered model version: the fitted pipeline, the run that made it, and its tags."""
+
+    name: str
+    version: str
+    run_id: str
+    tags: dict[str, str]
+    pipeline: Any
+
+
+class Tracking(ConfigurableResource):
+    """The MLflow store in `folder`. MLflow is imported on first use: it costs seconds."""
+
+    folder: str
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{Path(self.folder) / 'mlflow.db'}"
+
+    def start(self) -> "MlflowClient":
+        """Points MLflow at the store, makes the experiment on first use, and returns a client."""
+        import logging
+        import os
+
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        import mlflow
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(self.uri)
+        client = mlflow.MlflowClient(self.uri)
+        if client.get_experiment_by_name(EXPERIMENT) is None:
+            client.create_experiment(EXPERIMENT, artifact_location=(Path(self.folder) / "artifacts").as_uri())
+        mlflow.set_experiment(EXPERIMENT)
+        return client
+
+    def load(self, name: str, alias: str) -> Registered | None:
+        """The version of a registered model that an alias points to, or None. Files are skops: no pickle is read."""
+        client = self.start()
+        from mlflow import sklearn as flavor
+        from mlflow.exceptions import MlflowException
+
+        try:
+            version = client.get_model_version_by_alias(name, alias)
+        except MlflowException:
+            return None
+        pipeline = flavor.load_model(f"models:/{name}/{version.version}")
+        return Registered(name, version.version, version.run_id or "", dict(version.tags), pipeline)
+
+    def find(self, name: str, model_id: str) -> str | None:
+        """The version of a registered model with this content, or None."""
+        versions = self.start().search_model_versions(f"name = '{name}'")
+        return next((v.version for v in versions if v.tags.get(MODEL_ID) == model_id and v.status == "READY"), None)
