@@ -3,6 +3,7 @@
 What a table holds belongs in its own module and its `.sql` file, not here.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -58,22 +59,91 @@ def every_date(table: AssetsDefinition) -> AssetDep:
     return AssetDep(table, partition_mapping=AllPartitionMapping())
 
 
+@dataclass(frozen=True)
+class Tools:
+    """How everything is reached: the resources of a run."""
+
+    store: TableStore
+    catalog: Catalog
+    sessions: Sessions
+    source: RegistrySource
+    tracking: Tracking
+
+    NAMES = ("store", "catalog", "sessions", "source", "tracking")
+
+    @classmethod
+    def of(cls, context: AssetExecutionContext) -> "Tools":
+        return cls(*(getattr(context.resources, name) for name in cls.NAMES))
+
+
 @dataclass
 class Inputs:
     """What an asset's function is given for one partition: a fresh DuckDB session, and how to reach the rest."""
 
     key: str
     con: duckdb.DuckDBPyConnection
-    store: TableStore
-    source: RegistrySource
-    tracking: Tracking
-    log: Any
+    tools: Tools
+    log: logging.Logger
     numbers: dict[str, float | int | str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> TableStore:
+        return self.tools.store
 
     def report(self, **numbers: float | int | str) -> None:
         """Numbers for the UI's plots over partitions."""
         self.numbers.update(numbers)
+
+
+Build = Callable[[Inputs], pa.Table]
+
+
+@dataclass(frozen=True)
+class TableBuild:
+    """A table and the function that builds its rows."""
+
+    table: Table
+    build: Build
+
+    def run(self, key: str, tools: Tools, log: logging.Logger) -> "Built":
+        """Builds one partition, judges it and publishes it if every contract holds. Raises BadInput, CannotWrite."""
+        started = time.monotonic()
+        with tools.sessions.open() as con:
+            set_variables(con, as_of=key)
+            inputs = Inputs(key, con, tools, log)
+            rows = self.build(inputs)
+            outcomes = contracts.judge(con, self.table, rows, key, _rows_before(tools.store, self.table.name, key))
+        published = tools.store.publish(self.table, key, rows) if all(o.passed for o in outcomes) else None
+        return Built(rows, outcomes, published, inputs, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class Built:
+    """One partition as it came out; `published` is None if a contract was broken."""
+
+    rows: pa.Table
+    outcomes: list[contracts.Outcome]
+    published: Published | None
+    inputs: Inputs
+    seconds: float
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the UI shows and plots."""
+        published = self.published
+        about = {} if published is None else {"dagster/uri": published.path.as_uri(), "bytes": published.bytes}
+        return {
+            "dagster/row_count": self.rows.num_rows,
+            **about,
+            "seconds": round(self.seconds, 2),
+            **self.inputs.numbers,
+            **{name: MetadataValue.md(text) for name, text in self.inputs.notes.items()},
+            "preview": MetadataValue.md(markdown(self.rows)),
+        }
+
+
+BUILDS: dict[str, TableBuild] = {}
 
 
 def table_asset(
@@ -84,10 +154,12 @@ def table_asset(
     kinds: set[str],
     partitioned: bool = True,
     freshness: FreshnessPolicy | None = None,
-) -> Callable[[Callable[[Inputs], pa.Table]], AssetsDefinition]:
+) -> Callable[[Build], AssetsDefinition]:
     """Makes an asset of a function that returns a table's rows for one partition."""
 
-    def wrap(build: Callable[[Inputs], pa.Table]) -> AssetsDefinition:
+    def wrap(build: Build) -> AssetsDefinition:
+        BUILDS[table.name] = TableBuild(table, build)
+
         @asset(
             name=table.name,
             group_name=group,
@@ -105,75 +177,45 @@ def table_asset(
                 AssetCheckSpec(name, asset=table.name, blocking=True, description=_CHECKS[name])
                 for name in contracts.names(table)
             ],
-            required_resource_keys={"store", "catalog", "sessions", "source", "tracking"},
+            required_resource_keys=set(Tools.NAMES),
             freshness_policy=freshness,
         )
         def run(context: AssetExecutionContext) -> Iterator[AssetCheckResult | MaterializeResult]:
-            keys = list(context.partition_keys) if partitioned else [ONLY]
-            outcomes: dict[str, contracts.Outcome] = {}
-            for key in keys:
-                for outcome in _run_partition(context, table, build, key, partitioned):
-                    if outcome.name not in outcomes or not outcome.passed:
-                        outcomes[outcome.name] = outcome
-                broken = [o for o in outcomes.values() if not o.passed]
-                if broken:
-                    yield from map(_check_result, outcomes.values())
+            worst: dict[str, contracts.Outcome] = {}
+            for key in context.partition_keys if partitioned else [ONLY]:
+                built = _run_partition(context, BUILDS[table.name], key, partitioned)
+                worst |= {o.name: o for o in built.outcomes if o.name not in worst or not o.passed}
+                if built.published is None:
+                    yield from map(_check_result, worst.values())
+                    broken = "; ".join(f"{o.name}: {o.words}" for o in built.outcomes if not o.passed)
                     raise Failure(
-                        f"{table.name} {key} was not published, and is as it was before: "
-                        + "; ".join(f"{o.name}: {o.words}" for o in broken),
-                        allow_retries=False,
+                        f"{table.name} {key} was not published, and is as it was before: {broken}", allow_retries=False
                     )
-            yield MaterializeResult(check_results=[_check_result(o) for o in outcomes.values()])
+            yield MaterializeResult(check_results=[_check_result(o) for o in worst.values()])
 
         return run
 
     return wrap
 
 
-def _run_partition(
-    context: AssetExecutionContext, table: Table, build: Callable[[Inputs], pa.Table], key: str, partitioned: bool
-) -> list[contracts.Outcome]:
-    """Builds, judges and, if every contract holds, publishes one partition."""
-    resources = context.resources
-    store: TableStore = resources.store
-    started = time.monotonic()
-    sessions: Sessions = resources.sessions
-    catalog: Catalog = resources.catalog
+def _run_partition(context: AssetExecutionContext, build: TableBuild, key: str, partitioned: bool) -> Built:
+    """Runs one partition, shows it to SQL users and tells the UI."""
+    name, tools = build.table.name, Tools.of(context)
     try:
-        with sessions.open() as con:
-            set_variables(con, as_of=key)
-            inputs = Inputs(key, con, store, resources.source, resources.tracking, context.log)
-            rows = build(inputs)
-            outcomes = contracts.judge(con, table, rows, key, _rows_before(store, table.name, key))
-        if all(o.passed for o in outcomes):
-            published = store.publish(table, key, rows)
-            catalog.rebuild(store, TABLES)
-            seconds = round(time.monotonic() - started, 2)
-            context.log.info(f"{table.name} {key}: {published.rows:,} rows, {published.bytes:,} bytes, {seconds} s")
-            context.add_asset_metadata(
-                _metadata(published, rows, seconds, inputs), partition_key=key if partitioned else None
-            )
-        return outcomes
+        built = build.run(key, tools, context.log)
+        if built.published:
+            tools.catalog.rebuild(tools.store, TABLES)
     except (BadInput, CannotWrite) as error:
-        raise Failure(f"{table.name} {key}: {error}", allow_retries=False) from error
+        raise Failure(f"{name} {key}: {error}", allow_retries=False) from error
+    if built.published:
+        context.log.info(f"{name} {key}: {built.published.rows:,} rows, {built.published.bytes:,} bytes")
+        context.add_asset_metadata(built.metadata, partition_key=key if partitioned else None)
+    return built
 
 
 def _rows_before(store: TableStore, table: str, key: str) -> int | None:
     earlier = [k for k in store.partitions(table) if k < key]
     return store.need(table, earlier[-1]).rows if earlier else None
-
-
-def _metadata(published: Published, rows: pa.Table, seconds: float, inputs: Inputs) -> dict[str, Any]:
-    return {
-        "dagster/row_count": published.rows,
-        "dagster/uri": published.path.as_uri(),
-        "bytes": published.bytes,
-        "seconds": seconds,
-        "sha256": published.sha256,
-        **inputs.numbers,
-        **{name: MetadataValue.md(text) for name, text in inputs.notes.items()},
-        "preview": MetadataValue.md(markdown(rows)),
-    }
 
 
 def _column_schema(table: Table) -> TableSchema:
@@ -207,5 +249,3 @@ _CHECKS = {
     "inside_snapshot": "No date lies after the snapshot.",
     "row_count": "Not fewer rows than the partition before, within what deletions explain.",
 }
-
-__all__ = ["DATES", "ONLY", "OWNER", "SQL", "Inputs", "any_snapshot", "every_date", "table_asset"]

@@ -3,6 +3,7 @@
 Each line of PLAN is a Dagster run, kept with its history in the instance under the data folder.
 """
 
+import os
 import sys
 import time
 
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline_defs.answer import print_answer
 from pipeline_defs.build import build_defs
-from pipeline_defs.instance import open_instance
+from pipeline_defs.instance import PID_TAG, open_instance
 from resources.errors import BadInput, CannotWrite
 from resources.registry_source import RegistrySource
 from resources.settings import Settings
@@ -55,7 +56,11 @@ def run_plan(
             progress.update(task, description=f"{job} {key or ''}")
             started = time.monotonic()
             result = defs.resolve_job_def(job).execute_in_process(
-                instance=instance, partition_key=key, run_config=QUIET, raise_on_error=False
+                instance=instance,
+                partition_key=key,
+                run_config=QUIET,
+                tags={PID_TAG: str(os.getpid())},
+                raise_on_error=False,
             )
             if not result.success:
                 console.print(f"[red]{job} {key or ''} failed:[/red] {escape(_why(result))}")

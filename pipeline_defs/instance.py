@@ -3,10 +3,13 @@
 import os
 import shutil
 
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from resources.errors import CannotWrite
+from resources.processes import is_alive
 from resources.settings import PROJECT, Settings
+
+PID_TAG = "crates/pid"  # of the command line that executes a run in its own process
 
 
 def prepare_home(settings: Settings) -> None:
@@ -25,6 +28,11 @@ def prepare_home(settings: Settings) -> None:
 
 
 def open_instance(settings: Settings) -> DagsterInstance:
-    """The persistent instance: its runs show in the UI."""
+    """The persistent instance: its runs show in the UI. Runs of command lines that were killed are closed."""
     prepare_home(settings)
-    return DagsterInstance.get()
+    instance = DagsterInstance.get()
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        pid = run.tags.get(PID_TAG)
+        if pid and not is_alive(int(pid)):
+            instance.report_run_failed(run, f"process {pid}, which ran this, ended without a word")
+    return instance

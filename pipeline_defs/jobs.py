@@ -2,20 +2,16 @@
 
 from dagster import AssetSelection, define_asset_job
 
-from assets.table_asset import DATES
-
 REGISTRY = AssetSelection.groups("registry")
 
 load_snapshot = define_asset_job(
     "load_snapshot",
     selection=REGISTRY,
-    partitions_def=DATES,
     description="Loads the registry tables of one snapshot.",
 )
 compute_features = define_asset_job(
     "compute_features",
     selection=AssetSelection.assets("features", "labels"),
-    partitions_def=DATES,
     description="Features and labels of one as-of date, or of a range as one run.",
 )
 train_predictor = define_asset_job(
@@ -26,13 +22,11 @@ train_predictor = define_asset_job(
 score_crates = define_asset_job(
     "score_crates",
     selection=AssetSelection.assets("predictions", "scores"),
-    partitions_def=DATES,
     description="Predictions of one as-of date by the champion, and the scores.",
 )
 snapshot_to_scores = define_asset_job(
     "snapshot_to_scores",
     selection=REGISTRY | AssetSelection.assets("features", "labels", "predictions", "scores"),
-    partitions_def=DATES,
     description="From the newest snapshot to scores, every day.",
 )
 

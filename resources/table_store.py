@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from dagster import ConfigurableResource
 
 from resources.errors import BadInput, CannotWrite
+from resources.processes import is_alive
 from resources.schema import Table
 
 ROW_GROUP = 122_880  # DuckDB's own row group, so that its scans split evenly
@@ -144,12 +145,4 @@ def _sweep(folder: Path, keep: set[Path]) -> None:
 
 def _is_being_written(path: Path) -> bool:
     pid = path.name.split(".")[1]
-    if not path.name.startswith(".") or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return path.name.startswith(".") and pid.isdigit() and is_alive(int(pid))

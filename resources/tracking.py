@@ -1,5 +1,7 @@
 """MLflow on SQLite under the data folder: experiments, runs, registered models."""
 
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "predictor"
+DATABASE = "mlflow.db"
 MODEL_ID = "model_id"  # tag of a registered version: the content hash of the model
 
 
@@ -31,20 +34,17 @@ class Tracking(ConfigurableResource):
 
     @property
     def uri(self) -> str:
-        return f"sqlite:///{Path(self.folder) / 'mlflow.db'}"
+        return _uri(Path(self.folder) / DATABASE)
 
     def start(self) -> "MlflowClient":
         """Points MLflow at the store, makes the experiment on first use, and returns a client."""
-        import logging
-        import os
-
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
-        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        _create_store(Path(self.folder))
         mlflow.set_tracking_uri(self.uri)
         client = mlflow.MlflowClient(self.uri)
         if client.get_experiment_by_name(EXPERIMENT) is None:
@@ -69,3 +69,19 @@ class Tracking(ConfigurableResource):
         """The version of a registered model with this content, or None."""
         versions = self.start().search_model_versions(f"name = '{name}'")
         return next((v.version for v in versions if v.tags.get(MODEL_ID) == model_id and v.status == "READY"), None)
+
+
+def _create_store(folder: Path) -> None:
+    """Makes the database under another name and renames it: a run killed among its migrations leaves none."""
+    if (folder / DATABASE).exists():
+        return
+    import mlflow
+
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{os.getpid()}.db"
+    mlflow.MlflowClient(_uri(temporary)).search_experiments()
+    temporary.replace(folder / DATABASE)
+
+
+def _uri(database: Path) -> str:
+    return f"sqlite:///{database}"

@@ -54,7 +54,7 @@ def from_rows(rows: dict[str, list[dict]]) -> Facts:
 
 
 def slice_of_sample(folder: Path, every: int = 100) -> None:
-    """A registry of every n-th real crate by hash, with the dependencies among them: small, but shaped like the real one."""
+    """A registry of every n-th real crate by hash, with the dependencies among them: small, but of the real shape."""
     con = duckdb.connect()
     facts = {}
     for name in COLUMNS:

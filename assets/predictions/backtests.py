@@ -42,7 +42,7 @@ def _backtest(inputs: Inputs, target: Target) -> "pd.DataFrame":
     from ml.evaluate import evaluate
     from ml.model import predict
 
-    model = inputs.tracking.load(target.name, CHALLENGER)
+    model = inputs.tools.tracking.load(target.name, CHALLENGER)
     if model is None:
         raise BadInput(f"there is no trained model for {target.name}: materialize predictor first")
     dates = dates_of(inputs, target)
@@ -59,7 +59,7 @@ def _backtest(inputs: Inputs, target: Target) -> "pd.DataFrame":
     _log(inputs, model, figures, test["label"].to_numpy(), probability)
     skill = figures.query("method == 'model' and metric == 'brier_skill'").set_index("slice")["value"]
     if skill.get(SLICE, skill["all"]) > 0:
-        inputs.tracking.start().set_registered_model_alias(target.name, CHAMPION, model.version)
+        inputs.tools.tracking.start().set_registered_model_alias(target.name, CHAMPION, model.version)
     else:
         inputs.log.warning(f"{target.name}: the challenger does not beat the base rate and is not promoted")
     return figures.assign(
@@ -73,7 +73,7 @@ def _log(
     """Metrics and plots into the MLflow run that trained the model."""
     from ml.plots import precision_recall, reliability
 
-    client = inputs.tracking.start()
+    client = inputs.tools.tracking.start()
     ours = figures[figures["method"] == "model"]
     for row in ours.itertuples():
         client.log_metric(model.run_id, f"{row.slice}.{row.metric}", row.value)

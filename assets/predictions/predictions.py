@@ -51,7 +51,7 @@ def predictions(inputs: Inputs) -> pa.Table:
 
 def _champion(inputs: Inputs, target: Target) -> Registered:
     """The champion, if all it learnt was known by the as-of date. Raises BadInput."""
-    model = inputs.tracking.load(target.name, CHAMPION)
+    model = inputs.tools.tracking.load(target.name, CHAMPION)
     if model is None:
         raise BadInput(f"{target.name} has no champion: materialize predictor and backtests first")
     known_through = model.tags["known_through"]

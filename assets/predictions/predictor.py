@@ -8,7 +8,7 @@ from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataV
 from assets.features.features import features
 from assets.features.labels import labels
 from assets.predictions.training_data import attach, data_hash, dates_of, frame
-from assets.table_asset import ONLY, OWNER, Inputs, every_date
+from assets.table_asset import ONLY, OWNER, Inputs, Tools, every_date
 from ml.inputs import NAMES
 from ml.split import Split, held_out
 from ml.targets import TARGETS, Target
@@ -23,7 +23,7 @@ CHALLENGER, CHAMPION = "challenger", "champion"
     deps=[every_date(features), every_date(labels)],
     kinds={"python", "scikitlearn", "mlflow"},
     owners=[OWNER],
-    required_resource_keys={"store", "sessions", "source", "tracking"},
+    required_resource_keys=set(Tools.NAMES),
 )
 def predictor(context: AssetExecutionContext) -> MaterializeResult:
     """One registered model per target, trained on past as-of dates and calibrated on a later one.
@@ -31,10 +31,10 @@ def predictor(context: AssetExecutionContext) -> MaterializeResult:
     The newest is the `challenger`; `backtests` tests it and makes it the `champion`. The same data give the same
     model, which is then not registered twice.
     """
-    resources = context.resources
+    tools = Tools.of(context)
     metadata: dict[str, Any] = {}
-    with resources.sessions.open() as con:
-        inputs = Inputs(ONLY, con, resources.store, resources.source, resources.tracking, context.log)
+    with tools.sessions.open() as con:
+        inputs = Inputs(ONLY, con, tools, context.log)
         try:
             attach(inputs)
             for target in TARGETS:
@@ -58,7 +58,7 @@ def _train(inputs: Inputs, target: Target) -> dict[str, Any]:
         "test_as_of": str(dates.test),
         "calibration_as_of": str(dates.calibration),
     }
-    version = inputs.tracking.find(target.name, trained.model_id)
+    version = inputs.tools.tracking.find(target.name, trained.model_id)
     if version is None:
         parameters = {
             "target": target.name,
@@ -72,9 +72,9 @@ def _train(inputs: Inputs, target: Target) -> dict[str, Any]:
             "data_sha256": data_hash(inputs, [*dates.train, dates.calibration]),
         }
         version = _register(
-            inputs.tracking, target, trained.pipeline, frame(inputs, target, [dates.test]), parameters, tags
+            inputs.tools.tracking, target, trained.pipeline, frame(inputs, target, [dates.test]), parameters, tags
         )
-    inputs.tracking.start().set_registered_model_alias(target.name, CHALLENGER, version)
+    inputs.tools.tracking.start().set_registered_model_alias(target.name, CHALLENGER, version)
     inputs.log.info(f"{target.name}: model {trained.model_id} is version {version}, trained on {len(training):,} rows")
     return _metadata(target, dates, trained.base_rate, trained.model_id, version)
 

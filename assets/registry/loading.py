@@ -32,9 +32,9 @@ def load(inputs: Inputs, table: Table, needs: tuple[str, ...]) -> pa.Table:
 
 def judge_rows(inputs: Inputs, name: str, needs: tuple[str, ...]) -> None:
     """Makes the temporary table `judged`: the table's rows, and in `rejected` what is wrong with each, or null."""
-    inputs.source.verify(inputs.key)
-    inputs.source.attach(inputs.con)
-    set_variables(inputs.con, snapshot_at=inputs.source.snapshot_at)
+    inputs.tools.source.verify(inputs.key)
+    inputs.tools.source.attach(inputs.con)
+    set_variables(inputs.con, snapshot_at=inputs.tools.source.snapshot_at)
     for table in needs:
         view(inputs.con, inputs.store, table, inputs.key)
     inputs.con.execute("create or replace temp table judged as " + (SQL / "registry" / f"{name}.sql").read_text())

@@ -14,12 +14,12 @@ from assets.table_asset import Inputs, table_asset
 @table_asset(SNAPSHOTS, group="registry", deps=[REGISTRY_SOURCE], kinds={"python"})
 def snapshots(inputs: Inputs) -> pa.Table:
     """Says what the other tables of the snapshot were loaded from, after every byte of it was verified."""
-    manifest = inputs.source.verify(inputs.key)
+    manifest = inputs.tools.source.verify(inputs.key)
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     return pa.table(
         {
             "snapshot": [date.fromisoformat(inputs.key)],
-            "taken_at": [inputs.source.snapshot_at],
+            "taken_at": [inputs.tools.source.snapshot_at],
             "source": [manifest["source"]],
             "source_sha256": [digest],
         }

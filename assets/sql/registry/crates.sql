@@ -1,17 +1,25 @@
--- One row per crate that has a version the contracts accept.
--- Ids number the names in byte order: the bundled registry has no ids of its own.
+-- One row per crate. Ids number the names in byte order: the bundled registry has no ids of its own.
+with named as (
+    select
+        name,
+        lower(replace(name, '-', '_')) as canonical_name,
+        min(published_at) as created_at,
+        -- unknown as soon as one version has no lower bound: it may be the first
+        case when count(published_after) = count(*) then min(published_after) end as created_after,
+        arg_min(published_at_exact, (published_at, position)) as created_at_exact
+    from source_versions
+    where name is not null and published_at is not null
+    group by name
+)
+
 select
     row_number() over (order by name) as id,
-    name,
-    lower(replace(name, '-', '_')) as canonical_name,
-    min(published_at) as created_at,
-    arg_min(published_after, position) as created_after,
-    bool_and(published_at_exact) as created_at_exact,
+    *,
     case
         when not regexp_full_match(name, '[A-Za-z][A-Za-z0-9_-]{0,63}')
             then 'name: "' || name || '" is not a crate name (a letter, then letters, digits, - and _, at most 64)'
+        when row_number() over (partition by canonical_name order by created_at, name) > 1
+            then 'name: "' || name || '" is another crate''s name but for case, - and _; the older was kept'
     end as rejected
-from source_versions
-where name is not null
-group by name
+from named
 order by id
