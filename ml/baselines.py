@@ -21,7 +21,7 @@ def recency(f: pd.DataFrame) -> Scores:
     return -f["days_since_release_min"].to_numpy()
 
 
-def popularity(f: pd.DataFrame) -> Scores:
+def dependents(f: pd.DataFrame) -> Scores:
     """Independent dependents now."""
     return f["dependents_independent"].to_numpy()
 
@@ -86,5 +86,5 @@ def criticality_score(f: pd.DataFrame) -> Scores:
 
 BASELINES: dict[str, Callable[[pd.DataFrame], Scores]] = {
     b.__name__: b
-    for b in (recency, popularity, momentum, pagerank, cargo_aprz, source_rank, npms_maintenance, criticality_score)
+    for b in (recency, dependents, momentum, pagerank, cargo_aprz, source_rank, npms_maintenance, criticality_score)
 }

@@ -35,7 +35,6 @@ INPUTS = (
     Input("releases_730d_max", "releases", "releases in two years: {} at most", "no release in two years"),
     Input("release_interval_days", "releases", "usual time between releases: {} days"),
     Input("yanked_versions", "yanks", "yanked versions: {}", "no version stands yanked"),
-    Input("all_yanked", "yanks", "every version stands yanked", "not every version is yanked"),
     Input("minor", "version", "minor version {}"),
     Input("patch", "version", "patch version {}", "no patch release of this minor version"),
     Input("is_prerelease", "version", "only pre-releases so far", "has a release that is no pre-release"),
@@ -49,7 +48,6 @@ INPUTS = (
     Input("dependencies_outdated", "dependencies", "outdated dependencies: {}", "no outdated dependency"),
     Input("dependencies_unresolved", "dependencies", "dependencies left with yanked versions: {}", "all resolve"),
     Input("transitive_dependencies", "dependencies", "crates in its build: {}", "no crate in its build but itself"),
-    Input("dependents", "dependents", "crates that build on it: {}", "no crate builds on it"),
     Input("dependents_dev", "dependents", "crates whose tests use it: {}", "no crate's tests use it"),
     Input(
         "dependents_independent", "dependents", "other projects that build on it: {}", "no other project builds on it"
@@ -58,7 +56,6 @@ INPUTS = (
     Input(
         "dependents_active_min", "dependents", "dependents released lately: {}", "no dependent surely released lately"
     ),
-    Input("transitive_dependents", "dependents", "crates that pull it in, near and far: {}", "no crate pulls it in"),
     Input("pagerank", "dependents", "{} times the average crate's place in the dependency graph"),
     Input("dependents_gained_recent", "dependents", "projects gained a month lately: {}", "no project gained lately"),
     Input("dependents_lost_recent", "dependents", "projects lost a month lately: {}", "no project lost lately"),
@@ -76,3 +73,17 @@ TOPICS = list(dict.fromkeys(i.topic for i in INPUTS))
 def matrix(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The inputs of each row as float64, shape (rows, inputs); NaN where not known."""
     return frame[NAMES].astype("float64")
+
+
+def bounds(frame: "pd.DataFrame") -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """The least and the greatest that each input can be, in the shape of `matrix`; NaN where nothing bounds it.
+
+    An input known by bounds (`releases_90d_min`, `releases_90d_max`) may be anything between them.
+    """
+    low, high = matrix(frame), matrix(frame)
+    for name in NAMES:
+        base, end = name[:-4], name[-4:]
+        if end in ("_min", "_max") and base + "_min" in frame and base + "_max" in frame:
+            low[name] = frame[base + "_min"].astype("float64")
+            high[name] = frame[base + "_max"].astype("float64")
+    return low, high

@@ -1,7 +1,8 @@
 """The predictor: a logistic regression on log counts, additive, so that ranges and explanations are exact.
 
 An input is taken as log(1 + x), clipped to the range seen in training and scaled to 0..1. What is missing is taken as
-the median; the worst and the best end take it as whichever end of that range lowers or raises the probability most.
+the median; the worst and the best end take what is missing, or known by bounds only, as whichever value it can have
+lowers or raises the probability most.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from threadpoolctl import threadpool_limits
 
-from ml.inputs import INPUTS, NAMES, TOPICS, matrix
+from ml.inputs import INPUTS, NAMES, TOPICS, bounds, matrix
 
 PLAUSIBLE = (0.001, 0.999)  # quantiles of the training data between which an unknown value may lie
 C = 30.0  # inverse regularisation on inputs scaled to 0..1
@@ -78,19 +79,25 @@ def _identity(pipeline: Pipeline) -> str:
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per row of `frame`, with its index: probability, worst, best and coverage, all 0 to 1."""
-    scaled, parts, intercept = _parts(pipeline, frame)
+    """One row per row of `frame`, with its index: probability, worst, best and coverage, all 0 to 1.
+
+    `worst` and `best` are over every value that the inputs can have: between their bounds where only those are known,
+    anywhere plausible where they are missing. `coverage` is the share of inputs known exactly.
+    """
+    parts, intercept = _parts(pipeline, frame)
     weights = pipeline.named_steps["classify"].coef_[0]
-    missing = np.isnan(scaled)
-    total = parts.sum(axis=1) + intercept
-    lowest = np.where(missing, np.minimum(weights, 0) - parts, 0).sum(axis=1)
-    highest = np.where(missing, np.maximum(weights, 0) - parts, 0).sum(axis=1)
+    low, high = bounds(frame)
+    ends = (
+        np.nan_to_num(_scaled(pipeline, low), nan=0) * weights,
+        np.nan_to_num(_scaled(pipeline, high), nan=1) * weights,
+    )
+    lowest, highest = np.minimum.reduce([*ends, parts]), np.maximum.reduce([*ends, parts])
     return pd.DataFrame(
         {
-            "probability": expit(total),
-            "worst": expit(total + lowest),
-            "best": expit(total + highest),
-            "coverage": 1 - missing.mean(axis=1),
+            "probability": _probability(parts, intercept),
+            "worst": _probability(lowest, intercept),
+            "best": _probability(highest, intercept),
+            "coverage": (low == high).to_numpy().mean(axis=1),
         },
         index=frame.index,
     )
@@ -102,7 +109,7 @@ def explain(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
     `effect` is the log-odds that the topic's inputs add against the average row of `frame`; `feature` is the input
     that tells it best. The effects of all topics add up to the row's difference from the average in log-odds.
     """
-    _, parts, _ = _parts(pipeline, frame)
+    parts, _ = _parts(pipeline, frame)
     x, effects = matrix(frame).to_numpy(), parts - parts.mean(axis=0)
     topics, names = np.asarray([i.topic for i in INPUTS]), np.asarray(NAMES, dtype=object)
     rows = np.arange(len(x))
@@ -118,10 +125,18 @@ def explain(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found)
 
 
-def _parts(pipeline: Pipeline, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, float]:
-    """Inputs scaled to 0..1 (NaN if missing), each input's part of the log-odds, and the intercept."""
-    with threadpool_limits(1):
-        scaled = np.asarray(pipeline[:2].transform(matrix(frame)))
-        regression = pipeline.named_steps["classify"]
-        filled = np.asarray(pipeline.named_steps["impute"].transform(scaled))
-        return scaled, filled * regression.coef_[0], float(regression.intercept_[0])
+def _parts(pipeline: Pipeline, frame: pd.DataFrame) -> tuple[np.ndarray, float]:
+    """Each input's part of the log-odds, what is missing taken as typical, and the intercept."""
+    regression = pipeline.named_steps["classify"]
+    filled = np.asarray(pipeline.named_steps["impute"].transform(_scaled(pipeline, matrix(frame))))
+    return filled * regression.coef_[0], float(regression.intercept_[0])
+
+
+def _probability(parts: np.ndarray, intercept: float) -> np.ndarray:
+    """Sums in one order whatever the memory layout, so that no rounding puts a point outside its range."""
+    return expit(np.ascontiguousarray(parts).sum(axis=1) + intercept)
+
+
+def _scaled(pipeline: Pipeline, x: pd.DataFrame) -> np.ndarray:
+    """Inputs on the scale of training, 0 to 1 and clipped there; NaN if missing."""
+    return np.asarray(pipeline[:2].transform(x))

@@ -22,9 +22,10 @@ def print_answer(settings: Settings, console: Console, seconds: float) -> None:
         counts = first_row(con, "select count(*), any_value(as_of) from scores")
     crates, as_of = counts or (0, None)
     console.print(f"\n[bold]Of the 200 most depended-on crates, these most need attention[/bold] (as of {as_of})\n")
-    for name, version, description, dependents, maintenance, popularity, findings, evidence in attention:
+    for name, version, description, dependents, projects, maintenance, popularity, findings, evidence in attention:
         console.print(f"[bold]{escape(name)} {escape(version)}[/bold]: {escape(description or 'no description known')}")
-        console.print(f"  {dependents:,} crates build on it. {escape(maintenance)}; {escape(popularity)}")
+        console.print(f"  {dependents:,} crates of {projects:,} other projects build on it.")
+        console.print(f"  {escape(maintenance)}; {escape(popularity)}.")
         console.print(f"  Found: {escape('; '.join(findings))}.")
         console.print(f"  Why: {escape('; '.join(evidence))}.\n")
     _print_figures(console, figures)

@@ -41,8 +41,10 @@ def _write(path: Path, store: TableStore, tables: dict[str, Table]) -> None:
         con.execute(f"attach '{_literal(path)}' as catalog (storage_version '{STORAGE_VERSION}')")
         con.execute("use catalog")
         for name, partitions in store.tables().items():
+            if name in tables and tables[name].newest_only:
+                partitions = partitions[-1:]
             files = ", ".join(f"'{_literal(p.path)}'" for p in partitions)
-            con.execute(f"create view {name} as select * from read_parquet([{files}])")
+            con.execute(f"create view {name} as select * from read_parquet([{files}], hive_partitioning = false)")
             if table := tables.get(name):
                 con.execute(f"comment on view {name} is '{_literal(table.grain)}'")
                 for column in table.columns:

@@ -74,6 +74,7 @@ class RegistrySource(ConfigurableResource):
         try:
             manifest = json.loads(path.read_text())
             datetime.fromisoformat(manifest["snapshot_at"])
+            datetime.fromisoformat(manifest["advisories_at"])
             for name in COLUMNS:
                 manifest["files"][f"{name}.parquet"]["sha256"]
         except FileNotFoundError as error:

@@ -69,6 +69,8 @@ class Table:
     key: tuple[str, ...]
     references: tuple[Reference, ...] = ()
     dates: tuple[str, ...] = ()
+    # ids hold within one partition only, so SQL users see the newest: joins across two would multiply
+    newest_only: bool = False
     # a smaller share of the rows of the partition before means that something was lost on the way
     least_share_of_previous: float | None = None
 

@@ -44,7 +44,7 @@ def view(con: duckdb.DuckDBPyConnection, store: TableStore, table: str, key: str
 
 def view_files(con: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> None:
     files = ", ".join(f"'{_quoted(path)}'" for path in paths)
-    con.execute(f"create or replace view {name} as from read_parquet([{files}])")
+    con.execute(f"create or replace view {name} as from read_parquet([{files}], hive_partitioning = false)")
 
 
 def first_row(con: duckdb.DuckDBPyConnection, query: str, values: dict[str, object] | None = None) -> tuple | None:

@@ -10,7 +10,6 @@ from assets.registry.yanks import yanks
 from assets.schemas.features import LABELS
 from assets.table_asset import SQL, Inputs, any_snapshot, table_asset
 from ml.targets import HORIZONS
-from resources.errors import BadInput
 from resources.session import first_row, run_script, set_variables, view
 
 
@@ -18,6 +17,7 @@ from resources.session import first_row, run_script, set_variables, view
 def labels(inputs: Inputs) -> pa.Table:
     """The future of each as-of date: only training and backtests may read it."""
     ends = {days: known_at(inputs.key) + timedelta(days=days) for days in HORIZONS}
+    snapshot_at_or_after(inputs.store, inputs.key)
     attach_registry(inputs.con, inputs.store, _snapshot(inputs, max(ends.values()).date().isoformat()))
     set_as_of(inputs.con, inputs.key)
     instants = {"now": known_at(inputs.key), **{str(days): end for days, end in ends.items()}}
@@ -34,10 +34,8 @@ def labels(inputs: Inputs) -> pa.Table:
 
 def _snapshot(inputs: Inputs, wanted: str) -> str:
     """The earliest snapshot that sees the longest horizon's end, or else the newest; sets `snapshot_at`."""
-    try:
-        snapshot = snapshot_at_or_after(inputs.store, wanted)
-    except BadInput:
-        snapshot = snapshot_at_or_after(inputs.store, (inputs.store.partitions("snapshots") or [inputs.key])[-1])
+    newest = inputs.store.partitions("snapshots")[-1]
+    snapshot = snapshot_at_or_after(inputs.store, min(wanted, newest))
     view(inputs.con, inputs.store, "snapshots", snapshot)
     taken_at = first_row(inputs.con, "select taken_at from snapshots")
     set_variables(inputs.con, snapshot_at=taken_at[0] if taken_at else None)

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 SLICE = "unseen_families"  # the slice that decides: crates whose projects training never saw
 
 
-@table_asset(
-    BACKTESTS, group="predictions", deps=[predictor], kinds={"python", "scikitlearn", "mlflow"}, partitioned=False
-)
+@table_asset(BACKTESTS, group="predictions", deps=[predictor], kinds={"scikitlearn", "mlflow"}, partitioned=False)
 def backtests(inputs: Inputs) -> pa.Table:
     """How the challenger did on the newest labelled date, beside the base rate, simple signals and peers' formulas.
 

@@ -14,7 +14,9 @@ REJECTED_SHARE, REJECTED_ROWS = 0.001, 100
 def load(inputs: Inputs, table: Table, needs: tuple[str, ...]) -> pa.Table:
     """The rows of `table` that hold. `needs` are the registry tables that its `.sql` refers to."""
     judge_rows(inputs, table.name, needs)
-    total, rejected, example = first_row(inputs.con, "select count(*), count(rejected), min(rejected) from judged") or (
+    total, rejected, example = first_row(
+        inputs.con, "select count(*), count(rejected), mode(rejected) from judged"
+    ) or (
         0,
         0,
         None,

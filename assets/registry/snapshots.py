@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ def snapshots(inputs: Inputs) -> pa.Table:
         {
             "snapshot": [date.fromisoformat(inputs.key)],
             "taken_at": [inputs.tools.source.snapshot_at],
+            "advisories_read_at": [datetime.fromisoformat(manifest["advisories_at"])],
             "source": [manifest["source"]],
             "source_sha256": [digest],
         }

@@ -64,14 +64,17 @@ FEATURES = Table(
         _count("requirements_unreadable", "Requirements that are none by Cargo's rules"),
         _count("dependencies_outdated", "Dependencies whose newest release its requirement shuts out"),
         _count("dependencies_unresolved", "Dependencies of which only yanked versions match, or none"),
-        _count("transitive_dependencies", "Crates that a build pulls in, near and far"),
+        _count(
+            "transitive_dependencies",
+            "Crates that a build pulls in, near and far, at the versions that resolve; optional ones left out",
+        ),
         # who depends on it
         _count("dependents", "Crates whose default version builds with it"),
         _count("dependents_dev", "Crates that use it in tests only"),
         _count("dependents_independent", "Families other than its own among its dependents"),
-        _count("dependents_outdated", "Dependents whose requirement shuts out its newest release"),
+        _count("dependents_outdated", "Dependents whose requirement (tests aside) shuts out its newest release"),
         _count("dependents_active_min", "Dependents that certainly released in the last 180 days"),
-        _count("transitive_dependents", "Crates that pull it in, near and far"),
+        _count("transitive_dependents", "Crates whose build pulls it in, near and far; optional dependencies left out"),
         Column("pagerank", "double", "PageRank in the graph of dependents (damping 0.85)", unit="average crate = 1"),
         Column(
             "dependents_gained_recent",
@@ -104,10 +107,12 @@ FEATURES = Table(
         # advisories
         _count("advisories", "Vulnerability advisories it ever had"),
         _count("advisories_unsound", "Advisories on unsound code it ever had"),
-        Column("is_unmaintained", "bool", "Whether an advisory calls it unmaintained"),
+        Column("is_unmaintained", "bool", "Whether an advisory calls its default version unmaintained"),
         Column("is_vulnerable", "bool", "Whether a vulnerability affects its default version"),
         _count("tree_vulnerable", "Crates in its build that resolve to a vulnerable version"),
         _count("tree_unmaintained", "Crates in its build that an advisory calls unmaintained"),
+        Column("tree_vulnerable_names", "list<string>", "Names of the crates counted in tree_vulnerable"),
+        Column("tree_unmaintained_names", "list<string>", "Names of the crates counted in tree_unmaintained"),
     ),
     key=("crate",),
 )
@@ -124,6 +129,13 @@ LABELS = Table(
         Column("horizon_days", "int32", "Length of the horizon", unit="days"),
         Column("label", "bool", "Whether it came true; null while not known (censored)", nullable=True),
         Column("known_at", "timestamp", "Instant (UTC) from which the label can be known: the horizon's end"),
+        Column(
+            "censored",
+            "string",
+            "Why the label is null: the horizon has not passed, or the source does not know exactly what existed then",
+            nullable=True,
+            accepted=("not yet", "inexact dates"),
+        ),
     ),
     key=("crate", "target", "horizon_days"),
 )

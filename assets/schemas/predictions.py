@@ -63,7 +63,7 @@ SCORES = Table(
     grain="One row per crate: the five scores as of the newest date predicted, with their evidence.",
     partition="version",
     columns=(
-        Column("as_of", "date", "As-of date"),
+        Column("as_of", "date", "As-of date of the newest predictions"),
         Column("crate", "string", "Canonical name"),
         Column("name", "string", "Name as published"),
         Column("default_version", "string", "Version that crates.io would show"),
@@ -85,6 +85,7 @@ SCORES = Table(
         Column("evidence", "list<string>", "What moved the scores, in words"),
         Column("findings", "list<string>", "Facts that call for a look: advisories, yanks, dependencies"),
         Column("dependents", "int64", "Crates whose default version builds with it"),
+        Column("dependents_independent", "int64", "Families other than its own among its dependents"),
         Column("transitive_dependents", "int64", "Crates that pull it in, near and far"),
     ),
     key=("crate",),

@@ -12,6 +12,7 @@ SNAPSHOTS = Table(
     columns=(
         Column("snapshot", "date", "Date of the snapshot: the partition key of the registry tables"),
         Column("taken_at", "timestamp", "Instant (UTC) at which the source stood as it is"),
+        Column("advisories_read_at", "timestamp", "Instant (UTC) at which the advisory database was read"),
         Column("source", "string", "Name of the source"),
         Column("source_sha256", "string", "Hash of the source's manifest, and so of every byte of it"),
     ),
@@ -22,6 +23,7 @@ CRATES = Table(
     name="crates",
     grain="One row per crate.",
     partition="snapshot",
+    newest_only=True,
     columns=(
         Column("id", "int64", "Crate id, valid within the snapshot"),
         Column("name", "string", "Name as published"),
@@ -41,6 +43,7 @@ VERSIONS = Table(
     name="versions",
     grain="One row per published version of a crate.",
     partition="snapshot",
+    newest_only=True,
     columns=(
         Column("id", "int64", "Version id, valid within the snapshot"),
         Column("crate_id", "int64", "The crate"),
@@ -65,6 +68,7 @@ YANKS = Table(
     name="yanks",
     grain="One row per time a version was yanked.",
     partition="snapshot",
+    newest_only=True,
     columns=(
         Column("version_id", "int64", "The version"),
         Column("yanked_at", "timestamp", "Yank (UTC); if not exact, the snapshot by which it was yanked"),
@@ -80,6 +84,7 @@ DEPENDENCIES = Table(
     name="dependencies",
     grain="One row per dependency that a version declares. Never changes after publication.",
     partition="snapshot",
+    newest_only=True,
     columns=(
         Column("id", "int64", "Dependency id, valid within the snapshot"),
         Column("version_id", "int64", "The version that has the dependency"),
@@ -100,6 +105,7 @@ ADVISORIES = Table(
     name="advisories",
     grain="One row per RustSec advisory committed to the database by the snapshot.",
     partition="snapshot",
+    newest_only=True,
     columns=(
         Column("id", "string", "RUSTSEC id"),
         Column("package", "string", "Crate name as the advisory gives it"),
@@ -116,8 +122,12 @@ ADVISORIES = Table(
         Column("cvss", "string", "CVSS vector; about half of the vulnerabilities have none", nullable=True),
         Column("categories", "list<string>", "RustSec categories", nullable=True),
         Column("aliases", "list<string>", "CVE and GHSA ids", nullable=True),
-        Column("patched", "list<string>", "Requirements that the patched versions match"),
-        Column("unaffected", "list<string>", "Requirements that the never affected versions match"),
+        Column(
+            "patched", "list<string>", "Requirements that patched versions match, as the database said when it was read"
+        ),
+        Column(
+            "unaffected", "list<string>", "Requirements that unaffected versions match, as the database said when read"
+        ),
         Column("withdrawn", "date", "Date of withdrawal", nullable=True),
     ),
     key=("id",),
@@ -129,6 +139,7 @@ TEXTS = Table(
     name="texts",
     grain="One row per crate version whose text is known: what its author wrote about it.",
     partition="snapshot",
+    newest_only=True,
     columns=(
         Column("version_id", "int64", "The version"),
         Column("crate_id", "int64", "Its crate"),
@@ -144,10 +155,11 @@ QUARANTINE = Table(
     name="quarantine",
     grain="One row per source row that broke a contract and is in no table.",
     partition="snapshot",
+    newest_only=True,
     columns=(
         Column("table_name", "string", "The table it was meant for"),
         Column("number", "int64", "Number of the row among those of its table"),
-        Column("row", "string", "The row as JSON"),
+        Column("source_row", "string", "The row as JSON"),
         Column("reason", "string", "The field and what is wrong with it"),
     ),
     key=("table_name", "number"),

@@ -6,10 +6,13 @@ with horizons as (
     select
         i.name::integer as horizon_days,
         i.instant as ends_at,
-        i.instant <= getvariable('snapshot_at') and not exists (
-            select 1 from uncertain_periods(getvariable('snapshot_at')) as u
-            where u.starts_at < i.instant and i.instant < u.ends_at
-        ) as is_known
+        case
+            when i.instant > getvariable('snapshot_at') then 'not yet'
+            when exists (
+                select 1 from uncertain_periods(getvariable('snapshot_at')) as u
+                where u.starts_at < i.instant and i.instant < u.ends_at
+            ) then 'inexact dates'
+        end as censored
     from label_instants as i
     where i.name != 'now'
 ),
@@ -50,11 +53,12 @@ select
     t.target,
     h.horizon_days,
     case
-        when not h.is_known then null
+        when h.censored is not null then null
         when t.target = 'maintenance' then p.crate_id is not null
         when t.target = 'popularity' then g.crate_id is not null
     end as label,
-    h.ends_at as known_at
+    h.ends_at as known_at,
+    h.censored
 from known_crates as c
 cross join horizons as h
 cross join (values ('maintenance'), ('popularity')) as t(target)

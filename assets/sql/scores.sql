@@ -45,20 +45,21 @@ select
     w.coverage,
     ['security', 'dependency_health', 'quality'] as unknown_scores,
     list_concat(
-        list_transform(w.maintenance.evidence[1:3], lambda e: if(e.effect < 0, 'less', 'more') || ' likely to be released: ' || e.words),
-        list_transform(w.popularity.evidence[1:3], lambda e: if(e.effect < 0, 'less', 'more') || ' likely to be adopted: ' || e.words)
+        list_transform(list_filter(w.maintenance.evidence[1:3], lambda e: abs(e.effect) >= 0.1), lambda e: if(e.effect < 0, 'less', 'more') || ' likely to be released: ' || e.words),
+        list_transform(list_filter(w.popularity.evidence[1:3], lambda e: abs(e.effect) >= 0.1), lambda e: if(e.effect < 0, 'less', 'more') || ' likely to be adopted: ' || e.words)
     ) as evidence,
     list_filter([
         case when f.is_vulnerable then 'a known vulnerability affects its default version' end,
         case when f.is_unmaintained then 'an advisory calls it unmaintained' end,
         case when f.all_yanked then 'every version is yanked' end,
-        case when f.tree_vulnerable > 0 then f.tree_vulnerable || ' vulnerable ' || if(f.tree_vulnerable = 1, 'crate', 'crates') || ' in its build' end,
-        case when f.tree_unmaintained > 0 then f.tree_unmaintained || ' unmaintained ' || if(f.tree_unmaintained = 1, 'crate', 'crates') || ' in its build' end,
+        case when f.tree_vulnerable > 0 then f.tree_vulnerable || ' vulnerable ' || if(f.tree_vulnerable = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_vulnerable_names[1:5], ', ') end,
+        case when f.tree_unmaintained > 0 then f.tree_unmaintained || ' unmaintained ' || if(f.tree_unmaintained = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_unmaintained_names[1:5], ', ') end,
         case when f.dependencies_unresolved > 0 then f.dependencies_unresolved || ' dependencies that only yanked versions match' end,
         case when f.dependencies_outdated > 0 then f.dependencies_outdated || ' outdated ' || if(f.dependencies_outdated = 1, 'dependency', 'dependencies') end,
         case when f.requirements_wildcard > 0 then f.requirements_wildcard || ' wildcard ' || if(f.requirements_wildcard = 1, 'requirement', 'requirements') end
     ], lambda finding: finding is not null) as findings,
     f.dependents,
+    f.dependents_independent,
     f.transitive_dependents
 from features as f
 join wide as w using (crate)

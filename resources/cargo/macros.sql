@@ -31,13 +31,10 @@ create or replace macro cargo_version_parts(num) as
     regexp_extract(num, cargo_version_pattern(), ['major', 'minor', 'patch', 'pre', 'build']);
 
 create or replace macro cargo_key_of(p) as
-    case
-        when p.major = '' or try_cast(p.major as ubigint) is null
-            or try_cast(p.minor as ubigint) is null or try_cast(p.patch as ubigint) is null then null
-        else cargo_triple(p.major::ubigint, p.minor::ubigint, p.patch::ubigint)
-            || case when p.pre = '' then '~' else cargo_identifiers(p.pre) end
-            || case when p.build = '' then '' else '!' || cargo_identifiers(p.build) end
-    end;
+    -- an empty or too large number is null, and so is the key
+    cargo_triple(try_cast(p.major as ubigint), try_cast(p.minor as ubigint), try_cast(p.patch as ubigint))
+        || case when p.pre = '' then '~' else cargo_identifiers(p.pre) end
+        || case when p.build = '' then '' else '!' || cargo_identifiers(p.build) end;
 
 create or replace macro cargo_version_key(num) as cargo_key_of(cargo_version_parts(num));
 

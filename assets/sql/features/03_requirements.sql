@@ -1,18 +1,18 @@
--- The dependencies of default versions, each resolved to the newest version that Cargo would take at getvariable('known_at').
-create or replace temp table default_dependencies as
-select d.id, f.crate_id as dependent_id, d.crate_id, d.req, d.kind, d.optional, d.explicit_name
-from default_versions as f
-join dependencies as d on d.version_id = f.version_id
+-- Every requirement of a known version, resolved to the newest version that Cargo would take at the as-of instant.
+create or replace temp table known_dependencies as
+select v.id as version_id, v.crate_id as dependent_id, d.crate_id, d.req, d.kind, d.optional
+from dependencies as d
+join known_versions as v on v.id = d.version_id
 join known_crates as c on c.crate_id = d.crate_id;
 
-create or replace temp view requirements as select distinct req from default_dependencies;
+create or replace temp view requirements as select distinct req from known_dependencies;
 
 create or replace temp table bounds as from cargo_requirement_bounds('requirements');
 
 create or replace temp table resolved_requirements as
 with wanted as (
     select distinct d.crate_id, d.req, b.* exclude (req)
-    from default_dependencies as d
+    from known_dependencies as d
     join bounds as b using (req)
     where b.is_valid
 ),
@@ -60,3 +60,8 @@ from wanted as w
 left join newest as n using (crate_id, req)
 join default_versions as dv using (crate_id)
 join known_versions as f on f.id = dv.version_id;
+
+create or replace temp table default_dependencies as
+select d.*
+from known_dependencies as d
+join default_versions as f on f.version_id = d.version_id;

@@ -23,17 +23,3 @@ where not exists (
             else v.version_key >= b.lower and v.version_key < b.upper
         end
 );
-
--- Dependencies that resolve to a version with a known vulnerability.
-create or replace temp table vulnerable_edges as
-select distinct d.dependent_id, d.crate_id
-from default_dependencies as d
-join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.req
-join affected_versions as a on a.version_id = r.version_id and a.informational is null
-where d.kind = 'normal' and not d.optional and d.dependent_id != d.crate_id;
-
-create or replace temp table unmaintained_crates as
-select distinct c.crate_id
-from known_advisories as a
-join known_crates as c on c.crate = a.canonical_name
-where a.informational = 'unmaintained' and len(a.patched) = 0;

@@ -69,7 +69,7 @@ select
     count(*) filter (e.is_built) as dependents,
     count(*) filter (not e.is_built) as dependents_dev,
     count(distinct s.family) filter (e.is_built and s.family != t.family) as dependents_independent,
-    count(*) filter (e.is_built and e.outdated > 0) as dependents_outdated,
+    count(*) filter (e.is_built and e.is_outdated) as dependents_outdated,
     count(*) filter (e.is_built and r.days_since_release_max <= 180) as dependents_active_min
 from edges as e
 join known_crates as s on s.crate_id = e.dependent_id
@@ -111,25 +111,36 @@ where s.family != t.family
 group by n.crate_id, n.instant_name;
 
 create or replace temp table tree as
-with vulnerable as (
-    select n.root, count(distinct e.crate_id) as crates
-    from (from reach union all select crate_id, crate_id from known_crates) as n
-    join vulnerable_edges as e on e.dependent_id = n.crate_id
-    group by n.root
+with trouble as (
+    select
+        b.root,
+        list(distinct c.name order by c.name) filter (a.informational is null) as vulnerable_names,
+        list(distinct c.name order by c.name) filter (a.informational = 'unmaintained') as unmaintained_names
+    from built_versions as b
+    join affected_versions as a on a.version_id = b.version_id
+    join known_crates as c on c.crate_id = b.crate_id
+    group by b.root
+),
+
+sizes as (
+    select root, count(distinct crate_id) as transitive_dependencies from built_versions group by root
 )
 
-select
-    n.root as crate_id,
-    count(*) as transitive_dependencies,
-    count(*) filter (u.crate_id is not null) as tree_unmaintained,
-    any_value(v.crates) as tree_vulnerable
-from reach as n
-left join unmaintained_crates as u on u.crate_id = n.crate_id
-left join vulnerable as v on v.root = n.root
-group by n.root;
+select s.root as crate_id, s.transitive_dependencies, t.vulnerable_names, t.unmaintained_names
+from sizes as s
+left join trouble as t using (root);
 
 create or replace temp table transitive_dependents as
-select crate_id, count(*) as transitive_dependents from reach group by crate_id;
+select crate_id, count(distinct root) as transitive_dependents from built_versions group by crate_id;
+
+create or replace temp table default_trouble as
+select
+    f.crate_id,
+    bool_or(a.informational is null) as is_vulnerable,
+    bool_or(coalesce(a.informational, '') = 'unmaintained') as is_unmaintained
+from default_versions as f
+join affected_versions as a on a.version_id = f.version_id
+group by f.crate_id;
 
 create or replace temp table own_advisories as
 select

@@ -64,10 +64,12 @@ select
 
     coalesce(a.advisories, 0) as advisories,
     coalesce(a.advisories_unsound, 0) as advisories_unsound,
-    u.crate_id is not null as is_unmaintained,
-    exists (select 1 from affected_versions as av where av.version_id = f.version_id and av.informational is null) as is_vulnerable,
-    coalesce(t.tree_vulnerable, 0) as tree_vulnerable,
-    coalesce(t.tree_unmaintained, 0) as tree_unmaintained
+    coalesce(x.is_unmaintained, false) as is_unmaintained,
+    coalesce(x.is_vulnerable, false) as is_vulnerable,
+    coalesce(len(t.vulnerable_names), 0) as tree_vulnerable,
+    coalesce(len(t.unmaintained_names), 0) as tree_unmaintained,
+    coalesce(t.vulnerable_names, []) as tree_vulnerable_names,
+    coalesce(t.unmaintained_names, []) as tree_unmaintained_names
 from known_crates as c
 join default_versions as f using (crate_id)
 join known_versions as dv on dv.id = f.version_id
@@ -82,7 +84,7 @@ left join pagerank as pr using (crate_id)
 left join dependents_change as cr on cr.crate_id = c.crate_id and cr.instant_name = 'recent'
 left join dependents_change as cl on cl.crate_id = c.crate_id and cl.instant_name = 'long'
 left join own_advisories as a on a.crate_id = c.crate_id
-left join unmaintained_crates as u on u.crate_id = c.crate_id
+left join default_trouble as x on x.crate_id = c.crate_id
 cross join (select epoch(getvariable('known_at') - instant) / 86400 as days from instants where name = 'recent') as recent
 cross join (select epoch(getvariable('known_at') - instant) / 86400 as days from instants where name = 'long') as long
 order by c.crate

@@ -11,7 +11,8 @@ select
     aliases,
     patched,
     unaffected,
-    withdrawn,
+    -- a later withdrawal is not a fact of this snapshot
+    case when withdrawn <= getvariable('snapshot_at')::date then withdrawn end as withdrawn,
     case
         when id is null or package is null then 'id, package: an advisory needs both'
         when known_at is null then 'known_at: is missing (the time it was committed to the database)'

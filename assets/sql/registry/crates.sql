@@ -10,16 +10,22 @@ with named as (
     from source_versions
     where name is not null and published_at is not null
     group by name
+),
+
+judged as (
+    select
+        *,
+        case
+            when not regexp_full_match(name, '[A-Za-z][A-Za-z0-9_-]{0,63}')
+                then 'name: "' || name || '" is not a crate name (a letter, then letters, digits, - and _, at most 64)'
+            when row_number() over (partition by canonical_name order by created_at, name) > 1
+                then 'name: "' || name || '" is another crate''s name but for case, - and _; the older was kept'
+        end as rejected
+    from named
 )
 
 select
-    row_number() over (order by name) as id,
-    *,
-    case
-        when not regexp_full_match(name, '[A-Za-z][A-Za-z0-9_-]{0,63}')
-            then 'name: "' || name || '" is not a crate name (a letter, then letters, digits, - and _, at most 64)'
-        when row_number() over (partition by canonical_name order by created_at, name) > 1
-            then 'name: "' || name || '" is another crate''s name but for case, - and _; the older was kept'
-    end as rejected
-from named
-order by id
+    row_number() over (partition by rejected is null order by name) as id,
+    *
+from judged
+order by rejected is not null, id

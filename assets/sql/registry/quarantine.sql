@@ -2,7 +2,7 @@
 select
     $table_name as table_name,
     row_number() over (order by rejected, to_json(judged)) as number,
-    to_json(judged)::varchar as row,
+    to_json(judged)::varchar as source_row,
     rejected as reason
 from judged
 where rejected is not null

@@ -1,0 +1,158 @@
+"""One run of the real DAG on every crate of 20 July 2020, and SQL while a run writes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+from dagster import DagsterRunStatus
+
+from assets.schemas import TABLES
+from pipeline_defs import demo as demo_module
+from pipeline_defs.instance import open_instance
+from resources.settings import PROJECT, Settings
+
+Demo = tuple[Settings, str]
+
+
+@pytest.fixture
+def sql(demo: Demo) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(demo[0].catalog), read_only=True)
+
+
+def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple:
+    return con.execute(query).fetchall()[0]
+
+
+def test_answer_is_printed(demo: Demo) -> None:
+    settings, printed = demo
+    for part in ("most need attention", "rust-crypto", "an advisory calls it unmaintained", "Backtest", "base_rate"):
+        assert part in printed, part
+    for command in ("make ui", "make sql", str(settings.catalog)):
+        assert command in printed
+    assert printed.count("other projects build on it.") == 10
+
+
+def test_run_history_is_kept(demo: Demo) -> None:
+    with open_instance(demo[0]) as instance:
+        runs = instance.get_runs()
+        assert [run.status for run in runs] == [DagsterRunStatus.SUCCESS] * len(demo_module.plan("2020-07-20"))
+        checks = instance.event_log_storage.get_asset_check_summary_records
+        assert checks
+
+
+def test_registry_is_whole(sql: duckdb.DuckDBPyConnection) -> None:
+    counts = {
+        t: one(sql, f"select count(*) from {t}")[0] for t in ("crates", "versions", "dependencies", "yanks", "texts")
+    }
+    assert counts == {"crates": 43_451, "versions": 259_105, "dependencies": 1_532_576, "yanks": 9_378, "texts": 155}
+    rejected = sql.execute("select table_name, count(*) from quarantine group by all").fetchall()
+    assert rejected == [("dependencies", 49)]
+
+
+def test_catalog_holds_every_table_with_its_words(sql: duckdb.DuckDBPyConnection) -> None:
+    views = dict(sql.execute("select view_name, comment from duckdb_views() where not internal").fetchall())
+    assert views == {name: table.grain for name, table in TABLES.items()}
+    for name, table in TABLES.items():
+        columns = sql.execute(
+            "select column_name, comment from duckdb_columns() where table_name = ? order by column_index", [name]
+        ).fetchall()
+        assert columns == [(c.name, c.text) for c in table.columns], name
+
+
+def test_features_know_only_their_past(sql: duckdb.DuckDBPyConnection) -> None:
+    dates = [str(d) for (d,) in sql.execute("select distinct as_of from features order by all").fetchall()]
+    assert dates == list(demo_module.AS_OF)
+    growing = [n for (n,) in sql.execute("select count(*) from features group by as_of order by as_of").fetchall()]
+    assert growing == sorted(growing)
+    assert growing[-1] == 43_443
+    # net2 was called unmaintained on 2020-05-01, net2's advisory being committed on 2020-05-05
+    known_at = one(sql, "select known_at from advisories where package = 'net2' and informational = 'unmaintained'")[0]
+    told = sql.execute("select as_of, is_unmaintained from features where crate = 'net2' order by as_of").fetchall()
+    assert told
+    assert all(flag == (known_at.date() < as_of) for as_of, flag in told)
+
+
+def test_labels_are_censored_until_their_horizon_has_passed(sql: duckdb.DuckDBPyConnection) -> None:
+    known = sql.execute(
+        "select as_of::varchar, horizon_days, target from labels group by all having count(label) > 0 order by all"
+    ).fetchall()
+    assert {(a, h) for a, h, _ in known} == {
+        *((a, 43) for a in ("2020-03-26", "2020-04-11", "2020-04-25", "2020-05-09", "2020-05-24", "2020-06-07")),
+        ("2020-03-26", 116),
+    }
+    assert one(
+        sql, "select count(*) from labels where label is not null and known_at > timestamp '2020-07-20 04:14:39'"
+    ) == (0,)
+
+
+def test_model_beats_base_rate_and_every_formula(sql: duckdb.DuckDBPyConnection) -> None:
+    for target in ("maintenance", "popularity"):
+        for metric in ("roc_auc", "average_precision"):
+            ranked = sql.execute(
+                "select method from backtests where target = ? and metric = ? and slice = 'unseen_families' "
+                "order by value desc",
+                [target, metric],
+            ).fetchall()
+            assert ranked[0] == ("model",), (target, metric, ranked)
+            assert len(ranked) == 10
+    assert one(
+        sql, "select min(value) > 0 from backtests where method = 'model' and metric = 'brier_skill' and slice = 'all'"
+    ) == (True,)
+
+
+def test_predictions_have_ranges_and_evidence(sql: duckdb.DuckDBPyConnection) -> None:
+    assert one(sql, "select count(*) from predictions where not (worst <= probability and probability <= best)") == (0,)
+    assert one(sql, "select min(coverage) > 0.5, max(coverage) <= 1 from predictions") == (True, True)
+    assert one(sql, "select count(*) from predictions where len(evidence) != 6") == (0,)
+    assert one(sql, "select count(distinct as_of), min(as_of)::varchar from predictions") == (1, "2020-07-20")
+
+
+def test_scores_say_what_is_unknown(sql: duckdb.DuckDBPyConnection) -> None:
+    assert one(sql, "select count(*), count(security), count(dependency_health), count(quality) from scores") == (
+        43_443,
+        0,
+        0,
+        0,
+    )
+    assert one(sql, "select distinct unknown_scores from scores") == (["security", "dependency_health", "quality"],)
+    name, findings = one(sql, "select name, findings from scores where crate = 'rust_crypto'")
+    assert name == "rust-crypto"
+    assert "an advisory calls it unmaintained" in findings
+
+
+def test_sql_while_a_run_writes(tmp_path: Path, small_registry: Path) -> None:
+    """Readers in a loop, the library and the command line, from before the first table to after the last."""
+    settings = replace(Settings.from_env(), data=tmp_path / "data", registry=small_registry)
+    environment = {**os.environ, "CRATES_DATA": str(settings.data), "CRATES_REGISTRY": str(small_registry)}
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pipeline_defs.demo"], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    shell = shutil.which("duckdb", path=str(Path(sys.executable).parent))
+    assert shell
+    counts: list[int] = []
+    query = "select count(*) from duckdb_views() where not internal"
+    while run.poll() is None:
+        if settings.catalog.exists():
+            with duckdb.connect(str(settings.catalog), read_only=True) as con:
+                views = [
+                    name
+                    for (name,) in con.execute("select view_name from duckdb_views() where not internal").fetchall()
+                ]
+                for view in views:
+                    con.execute(f"select count(*) from {view}").fetchall()
+                counts.append(len(views))
+            done = subprocess.run(
+                [shell, "-noheader", "-list", str(settings.catalog), query], capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+        time.sleep(0.05)
+    assert run.returncode == 0, run.stdout.read() if run.stdout else ""
+    assert len(counts) > 20
+    assert counts == sorted(counts)
+    assert counts[-1] == len(TABLES)
