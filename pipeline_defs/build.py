@@ -17,21 +17,23 @@ from resources.table_store import TableStore
 from resources.tracking import Tracking
 
 
-def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
-    """The whole project for one installation; `overrides` replace resources by name."""
-    settings = settings or Settings.from_env()
-    resources = {
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """How everything is reached in one installation, by the names that assets ask for."""
+    return {
         "store": TableStore(root=str(settings.warehouse)),
         "catalog": Catalog(path=str(settings.catalog)),
         "sessions": Sessions(scratch=str(settings.scratch), memory=settings.memory, threads=settings.threads),
         "source": RegistrySource(folder=str(settings.registry)),
         "tracking": Tracking(folder=str(settings.mlflow)),
-        **(overrides or {}),
     }
+
+
+def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
+    """The whole project for one installation; `overrides` replace resources by name."""
     return Definitions(
         assets=[REGISTRY_SOURCE, ADVISORY_SOURCE, *load_assets_from_package_module(assets)],
         asset_checks=load_asset_checks_from_package_module(assets),
         jobs=JOBS,
         schedules=SCHEDULES,
-        resources=resources,
+        resources={**build_resources(settings or Settings.from_env()), **(overrides or {})},
     )

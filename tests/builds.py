@@ -1,28 +1,20 @@
 """Tables built without Dagster: the same functions, contracts and store, in milliseconds."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from assets.table_asset import BUILDS, Built, Tools
-from pipeline_defs import definitions  # noqa: F401  (fills BUILDS)
-from resources.catalog import Catalog
-from resources.registry_source import RegistrySource
-from resources.session import Sessions
-from resources.table_store import TableStore
-from resources.tracking import Tracking
+from pipeline_defs.build import build_defs, build_resources
+from resources.settings import Settings
 
 REGISTRY = ("snapshots", "crates", "versions", "yanks", "dependencies", "advisories")
 LOG = logging.getLogger("tests")
+build_defs()  # loads every table asset, and so fills BUILDS
 
 
 def tools(data: Path, registry: Path) -> Tools:
-    return Tools(
-        store=TableStore(root=str(data / "warehouse")),
-        catalog=Catalog(path=str(data / "catalog.duckdb")),
-        sessions=Sessions(scratch=str(data / "tmp"), memory="1GB", threads=2),
-        source=RegistrySource(folder=str(registry)),
-        tracking=Tracking(folder=str(data / "mlflow")),
-    )
+    return Tools(**build_resources(replace(Settings.from_env(), data=data, registry=registry, threads=2)))
 
 
 def build(table: str, key: str, with_tools: Tools) -> Built:

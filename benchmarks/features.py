@@ -1,0 +1,83 @@
+"""`make bench`: the main job against its limits, and the graph against networkx' way of doing it.
+
+Prints what one run on the bundled registry takes, and each step of `features` beside its limit. Ratios, not tests:
+machines are noisy.
+"""
+
+import resource
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from assets.point_in_time import attach_registry, set_as_of
+from assets.table_asset import SQL, Tools
+from pipeline_defs import demo
+from pipeline_defs.build import build_defs, build_resources
+from pipeline_defs.instance import open_instance
+from resources.registry_source import RegistrySource
+from resources.session import set_variables
+from resources.settings import Settings
+from resources.table_store import TableStore
+
+AS_OF = "2020-07-20"
+DEMO_SECONDS, DEMO_GB, FEATURES_SECONDS = 180, 4, 15
+
+
+def main() -> None:
+    with TemporaryDirectory() as folder:
+        settings = Settings(**{**vars(Settings.from_env()), "data": Path(folder)})
+        whole_run(settings)
+        steps_of_features(settings)
+
+
+def whole_run(settings: Settings) -> None:
+    """Time and memory of the run that `make demo` makes."""
+    started = time.monotonic()
+    with open_instance(settings) as instance:
+        plan = demo.plan(RegistrySource(folder=str(settings.registry)).snapshot)
+        if not demo.run_plan(build_defs(settings), instance, plan, Console(file=sys.stderr)):
+            sys.exit("the run failed")
+    report("whole run", time.monotonic() - started, DEMO_SECONDS, "s")
+    report("peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, DEMO_GB, "GB")
+
+
+def steps_of_features(settings: Settings) -> None:
+    """Each step of `features` for the newest date, and building the same edges in pandas."""
+    tools = Tools(**build_resources(settings))
+    with tools.sessions.open() as con:
+        set_variables(con, as_of=AS_OF)
+        attach_registry(con, tools.store, AS_OF)
+        set_as_of(con, AS_OF)
+        total = 0.0
+        for step in sorted((SQL / "features").glob("*.sql")):
+            started = time.monotonic()
+            con.execute(step.read_text()).fetchall()
+            seconds = time.monotonic() - started
+            total += seconds
+            print(f"  {step.name:<24} {seconds:6.2f} s")
+        report("features, all steps", total, FEATURES_SECONDS, "s")
+        report("the graph in pandas", in_pandas(tools.store), total, "s")
+
+
+def in_pandas(store: TableStore) -> float:
+    """Seconds that pandas takes for one of the steps alone: who builds on whom, from the newest versions."""
+    started = time.monotonic()
+    versions = pq.read_table(store.need("versions", AS_OF).path).to_pandas()
+    dependencies = pq.read_table(store.need("dependencies", AS_OF).path).to_pandas()
+    newest = versions[~versions["yanked"]].sort_values("version_key").groupby("crate_id").tail(1)
+    edges = dependencies.merge(newest[["id", "crate_id"]], left_on="version_id", right_on="id", suffixes=("", "_of"))
+    pd.Series(edges.groupby("crate_id")["crate_id_of"].nunique())
+    return time.monotonic() - started
+
+
+def report(name: str, value: float, limit: float, unit: str) -> None:
+    print(f"{name:<26} {value:6.2f} {unit}, {value / limit:.2f} of {limit:.2f} {unit}")
+
+
+if __name__ == "__main__":
+    main()
