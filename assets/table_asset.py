@@ -44,8 +44,8 @@ from resources.tracking import Tracking
 
 SQL = Path(__file__).parent / "sql"
 OWNER = "team:crates"
-# the first date whose registry the bundled facts support exactly
-DATES = DailyPartitionsDefinition(start_date="2019-11-11")
+# from the first date whose registry the bundled facts support exactly to today: a date knows what came before it
+DATES = DailyPartitionsDefinition(start_date="2019-11-11", end_offset=1)
 ONLY = "latest"  # the partition key of a table that has one partition
 
 

@@ -1,5 +1,6 @@
 """What was known of each crate at an as-of date, and what happened to it afterwards."""
 
+from assets.schemas.registry import GROWS
 from resources.schema import Column, Table
 
 
@@ -115,6 +116,7 @@ FEATURES = Table(
         Column("tree_unmaintained_names", "list<string>", "Names of the crates counted in tree_unmaintained"),
     ),
     key=("crate",),
+    least_share_of_previous=GROWS,
 )
 
 LABELS = Table(

@@ -1,0 +1,69 @@
+"""Jobs and schedules as the daemon runs them: ranges as one run, the daily job, what a schedule asks for."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dagster import AssetKey, DagsterInstance, Definitions, RunRequest, SkipReason, build_schedule_context
+
+from pipeline_defs import demo
+from pipeline_defs.build import build_defs, build_resources
+from pipeline_defs.instance import open_instance
+from pipeline_defs.schedules import daily_snapshot, weekly_training
+from resources.settings import Settings
+
+RANGE = {
+    "dagster/asset_partition_range_start": "2020-07-18",
+    "dagster/asset_partition_range_end": "2020-07-20",
+}
+
+
+@pytest.fixture
+def project(settings: Settings) -> Iterator[tuple[Definitions, DagsterInstance]]:
+    with open_instance(settings) as instance:
+        yield build_defs(settings), instance
+
+
+def test_range_of_dates_is_one_run(project: tuple[Definitions, DagsterInstance]) -> None:
+    """A backfill of neighbouring dates: one run, each date with numbers of its own."""
+    defs, instance = project
+    load, compute = (defs.resolve_job_def(name) for name in ("load_snapshot", "compute_features"))
+    assert load.execute_in_process(instance=instance, partition_key="2020-07-20", run_config=demo.QUIET).success
+    result = compute.execute_in_process(instance=instance, tags=RANGE, run_config=demo.QUIET)
+    assert result.success
+    events = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey("features")]
+    rows = {e.partition or "": e.materialization.metadata["dagster/row_count"].value for e in events}
+    assert sorted(rows) == ["2020-07-18", "2020-07-19", "2020-07-20"]
+    assert len(set(rows.values())) > 1
+
+
+def test_daily_job_takes_a_snapshot_to_scores(project: tuple[Definitions, DagsterInstance]) -> None:
+    defs, instance = project
+    runs = demo.plan("2020-07-20", ("2020-03-26", "2020-04-25", "2020-06-07"))[:-1]
+    results = [
+        defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key, run_config=demo.QUIET)
+        for job, key in [*runs, ("snapshot_to_scores", "2020-07-20")]
+    ]
+    assert all(result.success for result in results)
+    checks = results[-1].get_asset_check_evaluations()
+    assert checks
+    assert all(check.passed for check in checks)
+
+
+def test_daily_schedule_asks_for_the_newest_snapshot_once(settings: Settings, tmp_path: Path) -> None:
+    source = build_resources(settings)["source"]
+    first, second = (daily_snapshot(build_schedule_context(resources={"source": source})) for _ in range(2))
+    assert isinstance(first, RunRequest)
+    assert isinstance(second, RunRequest)
+    assert first.partition_key == "2020-07-20"
+    assert first.run_key == second.run_key  # Dagster runs a key once
+    gone = build_resources(replace(settings, registry=tmp_path / "nowhere"))["source"]
+    skipped = daily_snapshot(build_schedule_context(resources={"source": gone}))
+    assert isinstance(skipped, SkipReason)
+    assert "manifest.json is missing" in (skipped.skip_message or "")
+
+
+def test_weekly_schedule_trains() -> None:
+    assert isinstance(weekly_training(build_schedule_context()), RunRequest)
+    assert weekly_training.job_name == "train_predictor"
