@@ -1,6 +1,6 @@
 """Which snapshot an as-of date is computed from, and whether the source knows that date exactly."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import duckdb
 
@@ -13,12 +13,16 @@ REGISTRY_TABLES = ("crates", "versions", "yanks", "dependencies", "advisories")
 
 
 def known_at(as_of: str) -> datetime:
-    """The last instant whose facts count for an as-of date: the last second of the day before (UTC)."""
-    return datetime.fromisoformat(as_of) - timedelta(seconds=1)
+    """The last instant whose facts count for an as-of date: the end of the day before (UTC). Raises BadInput."""
+    try:
+        return datetime.combine(date.fromisoformat(as_of), datetime.min.time()) - timedelta(seconds=1)
+    except ValueError as error:
+        raise BadInput(f"as-of date {as_of!r} is not a date: write it as 2020-07-20") from error
 
 
 def snapshot_at_or_after(store: TableStore, wanted: str) -> str:
     """The earliest snapshot that can know a date: later ones have lost more (deletions). Raises BadInput."""
+    known_at(wanted)  # a key that is no date would sort anywhere
     snapshots = store.partitions("snapshots")
     later = [s for s in snapshots if s >= wanted]
     if not later:

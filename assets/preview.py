@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-ROWS, COLUMNS, WIDTH = 5, 12, 60
+ROWS, COLUMNS, WIDTH = 5, 8, 60
 
 
 def markdown(rows: pa.Table) -> str:

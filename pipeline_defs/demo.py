@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline_defs.answer import print_answer
 from pipeline_defs.build import build_defs
-from pipeline_defs.instance import PID_TAG, open_instance
+from pipeline_defs.instance import PID_TAG, open_instance, register_dates
 from resources.errors import BadInput, CannotWrite
 from resources.registry_source import RegistrySource
 from resources.settings import Settings
@@ -32,6 +32,8 @@ AS_OF = (
     "2020-07-05",
     "2020-07-20",
 )
+# what ties a run of the command line to its job in the UI (workspace.yaml names the location)
+SHOWN_WITH_JOB = {".dagster/repository": "__repository__@crates"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -49,6 +51,7 @@ def run_plan(
     defs: Definitions, instance: DagsterInstance, runs: list[tuple[str, str | None]], console: Console
 ) -> bool:
     """Runs the plan with a progress bar; stops at the first failure and says what to mend."""
+    register_dates(instance, {key for _, key in runs if key})
     columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=len(runs))
@@ -59,7 +62,7 @@ def run_plan(
                 instance=instance,
                 partition_key=key,
                 run_config=QUIET,
-                tags={PID_TAG: str(os.getpid())},
+                tags={PID_TAG: str(os.getpid()), **SHOWN_WITH_JOB},
                 raise_on_error=False,
             )
             if not result.success:

@@ -2,14 +2,16 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
+from assets.table_asset import DATES
 from resources.errors import CannotWrite
 from resources.processes import is_alive
 from resources.settings import PROJECT, Settings
 
-PID_TAG = "crates/pid"  # of the command line that executes a run in its own process
+PID_TAG = ".dagster/crates_pid"  # of the command line that executes a run in its own process
 
 
 def prepare_home(settings: Settings) -> None:
@@ -25,6 +27,11 @@ def prepare_home(settings: Settings) -> None:
         ) from error
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["CRATES_DATA"] = str(settings.data)
+
+
+def register_dates(instance: DagsterInstance, dates: Iterable[str]) -> None:
+    """Makes dates known as partition keys, in order. One that is known stays where it is."""
+    instance.add_dynamic_partitions(str(DATES.name), sorted(dates))
 
 
 def open_instance(settings: Settings) -> DagsterInstance:

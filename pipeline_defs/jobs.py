@@ -2,7 +2,7 @@
 
 from dagster import AssetSelection, define_asset_job
 
-REGISTRY = AssetSelection.groups("registry")
+REGISTRY = AssetSelection.groups("registry") | AssetSelection.assets("texts")
 
 load_snapshot = define_asset_job(
     "load_snapshot",
@@ -12,7 +12,7 @@ load_snapshot = define_asset_job(
 compute_features = define_asset_job(
     "compute_features",
     selection=AssetSelection.assets("features", "labels"),
-    description="Features and labels of one as-of date, or of a range as one run.",
+    description="Features and labels of one as-of date, or of several as one run.",
 )
 train_predictor = define_asset_job(
     "train_predictor",

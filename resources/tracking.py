@@ -40,6 +40,7 @@ class Tracking(ConfigurableResource):
         """Points MLflow at the store, makes the experiment on first use, and returns a client."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
+        os.environ.setdefault("MPLCONFIGDIR", str(Path(self.folder) / "matplotlib"))
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)

@@ -20,7 +20,7 @@ from rich.console import Console
 from assets.table_asset import Tools
 from pipeline_defs import demo
 from pipeline_defs.build import build_defs
-from pipeline_defs.instance import open_instance
+from pipeline_defs.instance import open_instance, register_dates
 from resources.errors import BadInput
 from resources.settings import PROJECT, Settings
 
@@ -167,6 +167,7 @@ def test_bad_row_goes_to_quarantine_with_its_reason(name: str, tmp_path: Path, r
 
 AS_OF = {
     "before the first version": ("2014-01-01", r"as-of date 2014-01-01 is before the first version"),
+    "no date at all": ("yesterday", r"'yesterday' is not a date: write it as 2020-07-20"),
     "inside a gap": (
         "2020-01-15",
         r"does not know exactly which versions existed between 2019-11-10 .* and 2020-03-25",
@@ -202,6 +203,7 @@ def test_lost_rows_fail_the_check_and_nothing_is_published(tmp_path: Path, regis
     settings = replace(Settings.from_env(), data=tmp_path / "data", registry=registry)
     with open_instance(settings) as instance:
         defs = build_defs(settings)
+        register_dates(instance, [SNAPSHOT, "2020-07-21"])
         job = defs.resolve_job_def("load_snapshot")
         assert job.execute_in_process(instance=instance, partition_key=SNAPSHOT, run_config=demo.QUIET).success
         before = {p.path for partitions in tools(settings.data, registry).store.tables().values() for p in partitions}

@@ -9,12 +9,12 @@ from dagster import AssetKey, DagsterInstance, Definitions, RunRequest, SkipReas
 
 from pipeline_defs import demo
 from pipeline_defs.build import build_defs, build_resources
-from pipeline_defs.instance import open_instance
+from pipeline_defs.instance import open_instance, register_dates
 from pipeline_defs.schedules import daily_snapshot, weekly_training
 from resources.settings import Settings
 
 RANGE = {
-    "dagster/asset_partition_range_start": "2020-07-18",
+    "dagster/asset_partition_range_start": "2019-11-11",
     "dagster/asset_partition_range_end": "2020-07-20",
 }
 
@@ -26,20 +26,22 @@ def project(settings: Settings) -> Iterator[tuple[Definitions, DagsterInstance]]
 
 
 def test_range_of_dates_is_one_run(project: tuple[Definitions, DagsterInstance]) -> None:
-    """A backfill of neighbouring dates: one run, each date with numbers of its own."""
+    """A backfill of all registered dates: one run, each date with numbers of its own."""
     defs, instance = project
+    register_dates(instance, ["2020-07-20", "2020-06-07", "2019-11-11"])
     load, compute = (defs.resolve_job_def(name) for name in ("load_snapshot", "compute_features"))
     assert load.execute_in_process(instance=instance, partition_key="2020-07-20", run_config=demo.QUIET).success
     result = compute.execute_in_process(instance=instance, tags=RANGE, run_config=demo.QUIET)
     assert result.success
     events = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey("features")]
     rows = {e.partition or "": e.materialization.metadata["dagster/row_count"].value for e in events}
-    assert sorted(rows) == ["2020-07-18", "2020-07-19", "2020-07-20"]
+    assert sorted(rows) == ["2019-11-11", "2020-06-07", "2020-07-20"]
     assert len(set(rows.values())) > 1
 
 
 def test_daily_job_takes_a_snapshot_to_scores(project: tuple[Definitions, DagsterInstance]) -> None:
     defs, instance = project
+    register_dates(instance, demo.AS_OF)
     runs = demo.plan("2020-07-20", ("2020-03-26", "2020-04-25", "2020-06-07"))[:-1]
     results = [
         defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key, run_config=demo.QUIET)
@@ -53,7 +55,10 @@ def test_daily_job_takes_a_snapshot_to_scores(project: tuple[Definitions, Dagste
 
 def test_daily_schedule_asks_for_the_newest_snapshot_once(settings: Settings, tmp_path: Path) -> None:
     source = build_resources(settings)["source"]
-    first, second = (daily_snapshot(build_schedule_context(resources={"source": source})) for _ in range(2))
+    with open_instance(settings) as instance:
+        contexts = [build_schedule_context(instance=instance, resources={"source": source}) for _ in range(2)]
+        first, second = (daily_snapshot(context) for context in contexts)
+        assert instance.get_dynamic_partitions("dates") == ["2020-07-20"]
     assert isinstance(first, RunRequest)
     assert isinstance(second, RunRequest)
     assert first.partition_key == "2020-07-20"

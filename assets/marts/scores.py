@@ -5,9 +5,11 @@ from datetime import timedelta
 import pyarrow as pa
 from dagster import FreshnessPolicy
 
+from assets.enrichment.texts import texts
+from assets.features.features import features
 from assets.point_in_time import snapshot_at_or_after
 from assets.predictions.predictions import predictions
-from assets.registry.texts import texts
+from assets.registry.crates import crates
 from assets.schemas.predictions import SCORES
 from assets.table_asset import SQL, Inputs, any_snapshot, every_date, table_asset
 from resources.errors import BadInput
@@ -17,7 +19,7 @@ from resources.session import run_script, set_variables, view
 @table_asset(
     SCORES,
     group="marts",
-    deps=[every_date(predictions), any_snapshot(texts)],
+    deps=[every_date(features), every_date(predictions), any_snapshot(crates), any_snapshot(texts)],
     kinds={"sql", "duckdb"},
     partitioned=False,
     # the daily schedule may miss one day

@@ -2,11 +2,9 @@
 
 import pyarrow as pa
 
-from assets.registry.advisories import advisories
-from assets.registry.dependencies import dependencies
+from assets.registry.crates import crates
 from assets.registry.loading import judge_rows
-from assets.registry.texts import texts
-from assets.registry.yanks import yanks
+from assets.registry.versions import versions
 from assets.schemas.registry import QUARANTINE
 from assets.table_asset import SQL, Inputs, table_asset
 
@@ -20,7 +18,7 @@ NEEDS = {
 }
 
 
-@table_asset(QUARANTINE, group="registry", deps=[yanks, dependencies, advisories, texts], kinds={"sql", "duckdb"})
+@table_asset(QUARANTINE, group="registry", deps=[crates, versions], kinds={"sql", "duckdb"})
 def quarantine(inputs: Inputs) -> pa.Table:
     """Nothing is dropped unseen: each row names the field that is wrong."""
     sql = (SQL / "registry" / "quarantine.sql").read_text()

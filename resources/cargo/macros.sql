@@ -13,7 +13,10 @@ create or replace macro cargo_identifiers(dotted) as
             string_split(dotted, '.'),
             lambda part: case
                 when regexp_full_match(part, '[0-9]+')
-                    then '0' || lpad(length(ltrim(part, '0'))::varchar, 3, '0') || ltrim(part, '0') || ' '
+                    then '0' || lpad(length(ltrim(part, '0'))::varchar, 3, '0') || ltrim(part, '0')
+                        -- of equal numbers the one with fewer leading zeros is less (build metadata has them)
+                        || case when part[1] = '0' then lpad((length(part) - length(ltrim(part, '0')))::varchar, 3, '0') else '' end
+                        || ' '
                 else '1' || part || ' '
             end
         ),

@@ -7,7 +7,8 @@
 -- `requirements` names a relation with a column `req`. Rules: the `semver` crate's `eval.rs`.
 create or replace macro cargo_requirement_bounds(requirements) as table
 with comparators as (
-    select req, trim(text) as text
+    -- blanks are spaces, nothing else
+    select req, trim(text, ' ') as text
     from (select distinct req from query_table(requirements)),
         unnest(string_split(req, ',')) as parts(text)
 ),
@@ -18,8 +19,8 @@ parsed as (
         text,
         regexp_extract(
             text,
-            '^(=|>=|>|<=|<|~|\^)?\s*([0-9]{1,20}|[*xX])(?:\.([0-9]{1,20}|[*xX]))?(?:\.([0-9]{1,20}|[*xX]))?(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?$',
-            ['op', 'major', 'minor', 'patch', 'pre']
+            '^(=|>=|>|<=|<|~|\^)? *(0|[1-9][0-9]{0,19}|[*xX])(?:\.(0|[1-9][0-9]{0,19}|[*xX]))?(?:\.(0|[1-9][0-9]{0,19}|[*xX]))?(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$',
+            ['op', 'major', 'minor', 'patch', 'pre', 'build']
         ) as c
     from comparators
 ),
@@ -33,14 +34,18 @@ typed as (
         c.minor in ('*', 'x', 'X') or c.patch in ('*', 'x', 'X') as wildcard,
         try_cast(c.major as hugeint) as major,
         try_cast(c.minor as hugeint) as minor,
-        -- `1.*.3` is no requirement; `1.*.*` is `1.*`
-        case when try_cast(c.minor as hugeint) is not null then try_cast(c.patch as hugeint) end as patch,
+        try_cast(c.patch as hugeint) as patch,
         c.pre as pre,
         c.major != ''
+            -- `1.*.*` is `1.*`, and `1.*.3` is nothing
             and not (c.minor in ('*', 'x', 'X') and regexp_full_match(c.patch, '[0-9]+'))
-            and not (c.pre != '' and not regexp_full_match(c.patch, '[0-9]+'))
+            and not (c.pre || c.build != '' and not regexp_full_match(c.patch, '[0-9]+'))
             -- `*` stands alone
-            and not (c.major in ('*', 'x', 'X') and req not in ('*', 'x', 'X'))
+            and not (c.major in ('*', 'x', 'X') and trim(req, ' ') not in ('*', 'x', 'X'))
+            -- each number has 64 bits
+            and coalesce(try_cast(c.major as hugeint), 0) < 18446744073709551616
+            and coalesce(try_cast(c.minor as hugeint), 0) < 18446744073709551616
+            and coalesce(try_cast(c.patch as hugeint), 0) < 18446744073709551616
             as is_valid
     from parsed
 ),
@@ -75,7 +80,7 @@ bounds as (
             when '>' then coalesce(next_partial, key || '"')
             when '<' then ''
             when '<=' then ''
-            else case when patch is null then triple || '~' else key end
+            else key
         end as lower,
         case op
             when '*' then null
@@ -107,11 +112,15 @@ bounds as (
 
 select
     req,
-    bool_and(is_valid) as is_valid,
-    case when bool_and(is_valid) then max(lower) end as lower,
+    -- the crate reads 32 comparators at most
+    bool_and(is_valid) and count(*) <= 32 as is_valid,
+    case when bool_and(is_valid) and count(*) <= 32 then max(lower) end as lower,
     -- '\x7F' sorts after every key
-    case when bool_and(is_valid) then coalesce(min(upper), chr(127)) end as upper,
-    case when bool_and(is_valid) and not bool_or(no_pre) then list(distinct pre_triple order by pre_triple) filter (pre_triple is not null) end as pre_triples,
+    case when bool_and(is_valid) and count(*) <= 32 then coalesce(min(upper), chr(127)) end as upper,
+    case
+        when bool_and(is_valid) and count(*) <= 32 and not bool_or(no_pre)
+            then list(distinct pre_triple order by pre_triple) filter (pre_triple is not null)
+    end as pre_triples,
     max(pre_lower) as pre_lower,
     coalesce(min(pre_upper), chr(127)) as pre_upper,
     bool_and(op = '*') as is_wildcard,

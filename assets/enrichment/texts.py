@@ -2,13 +2,14 @@
 
 import pyarrow as pa
 
+from assets.registry.crates import crates
 from assets.registry.loading import load
 from assets.registry.versions import versions
 from assets.schemas.registry import TEXTS
 from assets.table_asset import Inputs, table_asset
 
 
-@table_asset(TEXTS, group="registry", deps=[versions], kinds={"sql", "duckdb"})
+@table_asset(TEXTS, group="enrichment", deps=[crates, versions], kinds={"sql", "duckdb"})
 def texts(inputs: Inputs) -> pa.Table:
     """What the language model reads."""
     return load(inputs, TEXTS, needs=("crates", "versions"))
