@@ -50,13 +50,8 @@ DATES = DynamicPartitionsDefinition(name="dates")
 ONLY = "latest"  # the partition key of a table that has one partition
 
 
-def any_snapshot(table: AssetsDefinition) -> AssetDep:
-    """A dependency on whichever snapshot can know the as-of date: not the one of the same date."""
-    return AssetDep(table, partition_mapping=AllPartitionMapping())
-
-
-def every_date(table: AssetsDefinition) -> AssetDep:
-    """A dependency on all as-of dates together."""
+def all_partitions(table: AssetsDefinition) -> AssetDep:
+    """A dependency on every date of a table: an as-of date reads whichever snapshot can know it, training all dates."""
     return AssetDep(table, partition_mapping=AllPartitionMapping())
 
 

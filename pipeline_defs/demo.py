@@ -95,7 +95,7 @@ def main() -> int:
                 return 1
         print_answer(settings, console, time.monotonic() - started)
     except (BadInput, CannotWrite) as error:
-        console.print(f"[red]error:[/red] {error}")
+        console.print(f"[red]error:[/red] {escape(str(error))}")
         return 1
     return 0
 

@@ -7,7 +7,7 @@ from assets.registry.advisories import advisories
 from assets.registry.dependencies import dependencies
 from assets.registry.yanks import yanks
 from assets.schemas.features import FEATURES
-from assets.table_asset import SQL, Inputs, any_snapshot, table_asset
+from assets.table_asset import SQL, Inputs, all_partitions, table_asset
 from resources.session import first_row, run_script
 
 STEPS = sorted((SQL / "features").glob("*.sql"))
@@ -16,7 +16,7 @@ STEPS = sorted((SQL / "features").glob("*.sql"))
 @table_asset(
     FEATURES,
     group="features",
-    deps=[any_snapshot(yanks), any_snapshot(dependencies), any_snapshot(advisories)],
+    deps=[all_partitions(yanks), all_partitions(dependencies), all_partitions(advisories)],
     kinds={"sql", "duckdb"},
 )
 def features(inputs: Inputs) -> pa.Table:

@@ -8,12 +8,14 @@ from assets.point_in_time import attach_registry, known_at, set_as_of, snapshot_
 from assets.registry.dependencies import dependencies
 from assets.registry.yanks import yanks
 from assets.schemas.features import LABELS
-from assets.table_asset import SQL, Inputs, any_snapshot, table_asset
-from ml.targets import HORIZONS
+from assets.table_asset import SQL, Inputs, all_partitions, table_asset
+from ml.targets import HORIZONS, TARGETS
 from resources.session import first_row, run_script, set_variables, view
 
 
-@table_asset(LABELS, group="features", deps=[any_snapshot(yanks), any_snapshot(dependencies)], kinds={"sql", "duckdb"})
+@table_asset(
+    LABELS, group="features", deps=[all_partitions(yanks), all_partitions(dependencies)], kinds={"sql", "duckdb"}
+)
 def labels(inputs: Inputs) -> pa.Table:
     """The future of each as-of date: only training and backtests may read it."""
     ends = {days: known_at(inputs.key) + timedelta(days=days) for days in HORIZONS}
@@ -25,6 +27,13 @@ def labels(inputs: Inputs) -> pa.Table:
         "create temp table label_instants as select unnest($names) as name, unnest($instants) as instant",
         {"names": list(instants), "instants": list(instants.values())},
     )
+    inputs.con.execute("create temp table outcomes (target varchar, horizon_days integer, crate_id bigint)")
+    for target in TARGETS:
+        outcome = (SQL / "targets" / f"{target.name}.sql").read_text()
+        inputs.con.execute(
+            f"insert into outcomes by name select $name as target, * from ({outcome})", {"name": target.name}
+        )
+    set_variables(inputs.con, targets=[target.name for target in TARGETS])
     rows = run_script(inputs.con, SQL / "labels.sql")
     inputs.con.register("labels", rows)
     known, total = first_row(inputs.con, "select count(label), count(*) from labels") or (0, 0)

@@ -11,7 +11,7 @@ from assets.point_in_time import snapshot_at_or_after
 from assets.predictions.predictions import predictions
 from assets.registry.crates import crates
 from assets.schemas.predictions import SCORES
-from assets.table_asset import SQL, Inputs, any_snapshot, every_date, table_asset
+from assets.table_asset import SQL, Inputs, all_partitions, table_asset
 from resources.errors import BadInput
 from resources.session import run_script, set_variables, view
 
@@ -19,7 +19,7 @@ from resources.session import run_script, set_variables, view
 @table_asset(
     SCORES,
     group="marts",
-    deps=[every_date(features), every_date(predictions), any_snapshot(crates), any_snapshot(texts)],
+    deps=[all_partitions(features), all_partitions(predictions), all_partitions(crates), all_partitions(texts)],
     kinds={"sql", "duckdb"},
     partitioned=False,
     # the daily schedule may miss one day

@@ -8,7 +8,7 @@ from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataV
 from assets.features.features import features
 from assets.features.labels import labels
 from assets.predictions.training_data import attach, data_hash, dates_of, frame
-from assets.table_asset import ONLY, OWNER, Inputs, Tools, every_date
+from assets.table_asset import ONLY, OWNER, Inputs, Tools, all_partitions
 from ml.inputs import NAMES
 from ml.split import Split, held_out
 from ml.targets import TARGETS, Target
@@ -20,7 +20,7 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 
 @asset(
     group_name="predictions",
-    deps=[every_date(features), every_date(labels)],
+    deps=[all_partitions(features), all_partitions(labels)],
     kinds={"python", "scikitlearn", "mlflow"},
     owners=[OWNER],
     required_resource_keys=set(Tools.NAMES),

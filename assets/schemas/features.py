@@ -1,6 +1,7 @@
 """What was known of each crate at an as-of date, and what happened to it afterwards."""
 
 from assets.schemas.registry import GROWS
+from ml.targets import TARGETS
 from resources.schema import Column, Table
 
 
@@ -127,7 +128,7 @@ LABELS = Table(
         Column("as_of", "date", "As-of date"),
         Column("crate", "string", "Canonical name"),
         Column("family", "string", "First word of the name"),
-        Column("target", "string", "What is predicted", accepted=("maintenance", "popularity")),
+        Column("target", "string", "What is predicted", accepted=tuple(t.name for t in TARGETS)),
         Column("horizon_days", "int32", "Length of the horizon", unit="days"),
         Column("label", "bool", "Whether it came true; null while not known (censored)", nullable=True),
         Column("known_at", "timestamp", "Instant (UTC) from which the label can be known: the horizon's end"),

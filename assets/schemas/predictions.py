@@ -1,8 +1,10 @@
 """What the predictor says, how well it did, and the answer per crate."""
 
+from ml.targets import TARGETS
 from resources.schema import Column, Table
 
-TARGETS = ("maintenance", "popularity")
+TARGET_NAMES = tuple(t.name for t in TARGETS)
+
 EVIDENCE = "list<struct<topic: string, feature: string, value: double, effect: double, words: string>>"
 
 BACKTESTS = Table(
@@ -10,7 +12,7 @@ BACKTESTS = Table(
     grain="One row per target, method, slice of crates and metric, on the test date that training never saw.",
     partition="version",
     columns=(
-        Column("target", "string", "What was predicted", accepted=TARGETS),
+        Column("target", "string", "What was predicted", accepted=TARGET_NAMES),
         Column("horizon_days", "int32", "Length of the horizon", unit="days"),
         Column("test_as_of", "date", "As-of date of the test"),
         Column("method", "string", "The model, or what it is compared with"),
@@ -31,7 +33,7 @@ PREDICTIONS = Table(
     columns=(
         Column("as_of", "date", "As-of date of the features"),
         Column("crate", "string", "Canonical name"),
-        Column("target", "string", "What is predicted", accepted=TARGETS),
+        Column("target", "string", "What is predicted", accepted=TARGET_NAMES),
         Column("horizon_days", "int32", "Length of the horizon", unit="days"),
         Column("probability", "double", "Calibrated probability, with what is missing taken as typical", unit="0 to 1"),
         Column("worst", "double", "Lowest probability over the plausible values of what is missing", unit="0 to 1"),
