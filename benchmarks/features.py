@@ -78,7 +78,7 @@ def in_pandas(store: TableStore) -> float:
 
 
 def report(name: str, value: float, limit: float, unit: str) -> None:
-    print(f"{name:<26} {value:6.2f} {unit}, {value / limit:.2f} of {limit:.2f} {unit}")
+    print(f"{name:<26} {value:6.2f}, {value / limit:.2f} of {limit:.2f} {unit}")
 
 
 if __name__ == "__main__":
