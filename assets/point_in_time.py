@@ -36,6 +36,12 @@ def snapshot_at_or_after(store: TableStore, wanted: str) -> str:
 
 def attach_registry(con: duckdb.DuckDBPyConnection, store: TableStore, snapshot: str) -> None:
     """Makes the registry tables of a snapshot visible, and the macros that look at them as of an instant."""
+    origins = {store.need(table, snapshot).origin for table in REGISTRY_TABLES}
+    if len(origins) > 1:
+        raise BadInput(
+            f"the registry tables of {snapshot} were loaded from different states of the source, and their ids do not "
+            "fit together: run load_snapshot for it again"
+        )
     for table in REGISTRY_TABLES:
         view(con, store, table, snapshot)
     con.execute((SQL / "shared" / "graph_at.sql").read_text())

@@ -82,6 +82,7 @@ class Inputs:
     log: logging.Logger
     numbers: dict[str, float | int | str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    origin: str | None = None  # hash of the source that the rows come from
 
     @property
     def store(self) -> TableStore:
@@ -110,7 +111,8 @@ class TableBuild:
             inputs = Inputs(key, con, tools, log)
             rows = self.build(inputs)
             outcomes = contracts.judge(con, self.table, rows, key, _rows_before(tools.store, self.table.name, key))
-        published = tools.store.publish(self.table, key, rows) if all(o.passed for o in outcomes) else None
+        whole = all(o.passed for o in outcomes)
+        published = tools.store.publish(self.table, key, rows, inputs.origin) if whole else None
         return Built(rows, outcomes, published, inputs, time.monotonic() - started)
 
 
@@ -203,6 +205,9 @@ def _run_partition(context: AssetExecutionContext, build: TableBuild, key: str, 
             tools.catalog.rebuild(tools.store, TABLES)
     except (BadInput, CannotWrite) as error:
         raise Failure(f"{name} {key}: {error}", allow_retries=False) from error
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        mend = f"free space or memory (CRATES_DATA, CRATES_MEMORY); {name} is as it was before"
+        raise Failure(f"{name} {key}: DuckDB could not go on: {error}: {mend}", allow_retries=False) from error
     if built.published:
         context.log.info(f"{name} {key}: {built.published.rows:,} rows, {built.published.bytes:,} bytes")
         context.add_asset_metadata(built.metadata, partition_key=key if partitioned else None)

@@ -37,7 +37,7 @@ INPUTS = (
     Input("yanked_versions", "yanks", "yanked versions: {}", "no version stands yanked"),
     Input("minor", "version", "minor version {}"),
     Input("patch", "version", "patch version {}", "no patch release of this minor version"),
-    Input("is_prerelease", "version", "only pre-releases so far", "has a release that is no pre-release"),
+    Input("is_prerelease", "version", "its default version is a pre-release", "its default version is a release"),
     Input("prerelease_versions", "version", "pre-releases so far: {}", "no pre-release so far"),
     Input("feature_count", "version", "Cargo features: {}", "no Cargo features"),
     Input("dependencies_normal", "dependencies", "crates it builds with: {}", "builds with no other crate"),
@@ -46,7 +46,7 @@ INPUTS = (
     Input("requirements_wildcard", "dependencies", "wildcard requirements: {}", "no wildcard requirement"),
     Input("requirements_exact", "dependencies", "requirements for one exact version: {}", "no exact requirement"),
     Input("dependencies_outdated", "dependencies", "outdated dependencies: {}", "no outdated dependency"),
-    Input("dependencies_unresolved", "dependencies", "dependencies left with yanked versions: {}", "all resolve"),
+    Input("dependencies_unresolved", "dependencies", "dependencies that no version left matches: {}", "all resolve"),
     Input("transitive_dependencies", "dependencies", "crates in its build: {}", "no crate in its build but itself"),
     Input("dependents_dev", "dependents", "crates whose tests use it: {}", "no crate's tests use it"),
     Input(

@@ -14,6 +14,11 @@ compute_features = define_asset_job(
     selection=AssetSelection.assets("features", "labels"),
     description="Features and labels of one as-of date, or of several as one run.",
 )
+compute_labels = define_asset_job(
+    "compute_labels",
+    selection=AssetSelection.assets("labels"),
+    description="Labels alone, of dates whose horizon has passed since.",
+)
 train_predictor = define_asset_job(
     "train_predictor",
     selection=AssetSelection.assets("predictor", "backtests"),
@@ -30,4 +35,4 @@ snapshot_to_scores = define_asset_job(
     description="From the newest snapshot to scores, every day.",
 )
 
-JOBS = [load_snapshot, compute_features, train_predictor, score_crates, snapshot_to_scores]
+JOBS = [load_snapshot, compute_features, compute_labels, train_predictor, score_crates, snapshot_to_scores]

@@ -2,10 +2,13 @@
 
 from dagster import RunRequest, ScheduleEvaluationContext, SkipReason, schedule
 
+from assets.table_asset import SQL
 from pipeline_defs.instance import register_dates
-from pipeline_defs.jobs import snapshot_to_scores, train_predictor
+from pipeline_defs.jobs import compute_labels, snapshot_to_scores, train_predictor
 from resources.errors import BadInput
 from resources.registry_source import RegistrySource
+from resources.session import Sessions, set_variables, view
+from resources.table_store import TableStore
 
 
 @schedule(job=snapshot_to_scores, cron_schedule="0 6 * * *", execution_timezone="UTC")
@@ -19,10 +22,26 @@ def daily_snapshot(context: ScheduleEvaluationContext, source: RegistrySource) -
     return RunRequest(run_key=manifest["snapshot_at"], partition_key=source.snapshot)
 
 
+@schedule(job=compute_labels, cron_schedule="0 6 * * *", execution_timezone="UTC")
+def daily_labels(store: TableStore, sessions: Sessions) -> list[RunRequest] | SkipReason:
+    """Makes labels anew whose horizon has passed by the newest snapshot: what weekly training learns from."""
+    snapshots, labelled = store.partitions("snapshots"), store.partitions("labels")
+    if not snapshots or not labelled:
+        return SkipReason("there are no labels yet: materialize features and labels of some dates first")
+    with sessions.open() as con:
+        view(con, store, "snapshots", snapshots[-1])
+        view(con, store, "labels", labelled)
+        set_variables(con, snapshot_at=con.execute("select taken_at from snapshots").fetchall()[0][0])
+        matured = con.execute((SQL / "shared" / "matured_labels.sql").read_text()).fetchall()
+    if not matured:
+        return SkipReason(f"no horizon has passed by the newest snapshot ({snapshots[-1]}) since the labels were made")
+    return [RunRequest(run_key=f"{date} by {snapshots[-1]}", partition_key=date) for (date,) in matured]
+
+
 @schedule(job=train_predictor, cron_schedule="0 7 * * 1", execution_timezone="UTC")
 def weekly_training() -> RunRequest:
     """Trains again as labels mature; without new ones the model is the same, byte for byte."""
     return RunRequest()
 
 
-SCHEDULES = [daily_snapshot, weekly_training]
+SCHEDULES = [daily_snapshot, daily_labels, weekly_training]

@@ -30,9 +30,10 @@ class Catalog(ConfigurableResource):
                 temporary.unlink(missing_ok=True)
                 _write(temporary, store, tables)
                 temporary.replace(path)
-        except OSError as error:
+        except (OSError, duckdb.IOException) as error:
             raise CannotWrite(
-                f"cannot write {path}: {error.strerror or error}; the catalog is as it was before"
+                f"cannot write {path}: {error}. Free space there, or set CRATES_DATA to a folder that can be written; "
+                "the catalog is as it was before"
             ) from error
 
 

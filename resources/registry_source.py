@@ -75,8 +75,9 @@ class RegistrySource(ConfigurableResource):
             manifest = json.loads(path.read_text())
             datetime.fromisoformat(manifest["snapshot_at"])
             datetime.fromisoformat(manifest["advisories_at"])
-            for name in COLUMNS:
-                manifest["files"][f"{name}.parquet"]["sha256"]
+            str(manifest["source"])
+            for name in (*(f"{table}.parquet" for table in COLUMNS), TEXTS):
+                manifest["files"][name]["sha256"]
         except FileNotFoundError as error:
             raise BadInput(f"{path} is missing: {_mend(path)}") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -104,8 +105,11 @@ class RegistrySource(ConfigurableResource):
             raise BadInput(
                 f"{self._files}/manifest.json: snapshot_at {self.snapshot_at} is in the future: check the clock"
             )
+        _verify_bytes(Path(self.folder) / TEXTS, manifest["files"][TEXTS])
         for name, columns in COLUMNS.items():
-            _verify(self._files / f"{name}.parquet", manifest["files"][f"{name}.parquet"], columns)
+            path = self._files / f"{name}.parquet"
+            _verify_bytes(path, manifest["files"][path.name])
+            _verify_schema(path, columns)
         return manifest
 
     def attach(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -113,14 +117,17 @@ class RegistrySource(ConfigurableResource):
         for name in COLUMNS:
             view_files(con, f"source_{name}", [self._files / f"{name}.parquet"])
         texts = Path(self.folder) / TEXTS
-        if not texts.exists():
-            raise BadInput(f"{texts} is missing: {_mend(texts)}")
         con.read_csv(str(texts), header=True, dtype={"name": "VARCHAR", "description": "VARCHAR"}).create_view(
             "source_texts", replace=True
         )
 
 
-def _verify(path: Path, expected: dict, columns: dict[str, pa.DataType]) -> None:
+def manifest_hash(manifest: dict) -> str:
+    """One hash for every byte of the source."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _verify_bytes(path: Path, expected: dict) -> None:
     if not path.exists():
         raise BadInput(f"{path} is missing: {_mend(path)}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -128,6 +135,9 @@ def _verify(path: Path, expected: dict, columns: dict[str, pa.DataType]) -> None
         raise BadInput(
             f"{path} is cut or corrupt (sha256 {digest[:12]}…, expected {expected['sha256'][:12]}…): {_mend(path)}"
         )
+
+
+def _verify_schema(path: Path, columns: dict[str, pa.DataType]) -> None:
     found = pq.read_schema(path)
     for name, type_ in columns.items():
         if name not in found.names:
@@ -137,4 +147,4 @@ def _verify(path: Path, expected: dict, columns: dict[str, pa.DataType]) -> None
 
 
 def _mend(path: Path) -> str:
-    return f"restore it with `git checkout {path.parent.name}`, or make it again with sample/build.py"
+    return f"restore it (the bundled ones with `git checkout sample`), or make {path.parent} again with sample/build.py"

@@ -77,6 +77,3 @@ class Table:
     @property
     def arrow(self) -> pa.Schema:
         return pa.schema([pa.field(c.name, TYPES[c.type], c.nullable, {"description": c.text}) for c in self.columns])
-
-    def column(self, name: str) -> Column:
-        return next(c for c in self.columns if c.name == name)

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from resources.errors import BadInput
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -26,7 +28,7 @@ class Settings:
             data=Path(os.environ.get("CRATES_DATA") or PROJECT / "data").absolute(),
             registry=Path(os.environ.get("CRATES_REGISTRY") or PROJECT / "sample").absolute(),
             memory=os.environ.get("CRATES_MEMORY") or "2GB",
-            threads=int(os.environ.get("CRATES_THREADS") or min(os.cpu_count() or 2, 8)),
+            threads=_threads(),
         )
 
     @property
@@ -48,3 +50,10 @@ class Settings:
     @property
     def scratch(self) -> Path:
         return self.data / "tmp"
+
+
+def _threads() -> int:
+    text = os.environ.get("CRATES_THREADS") or str(min(os.cpu_count() or 2, 8))
+    if not text.isdigit() or int(text) < 1:
+        raise BadInput(f"CRATES_THREADS={text!r} is not a number of threads: set it to 1 or more, or leave it out")
+    return int(text)

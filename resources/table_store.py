@@ -7,6 +7,7 @@ A file is written under a temporary name, then `current.json` is replaced in one
 publication. The file before it is kept once more, for readers that opened it. The same rows give the same bytes.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ from resources.processes import is_alive
 from resources.schema import Table
 
 ROW_GROUP = 122_880  # DuckDB's own row group, so that its scans split evenly
-CURRENT = "current.json"
+CURRENT, LOCK = "current.json", "lock"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Published:
     rows: int
     bytes: int
     sha256: str
+    origin: str | None = None  # hash of the source it was loaded from, if it was
+    previous: str | None = None  # file name of the one before, kept for its readers
 
 
 class TableStore(ConfigurableResource):
@@ -48,24 +51,34 @@ class TableStore(ConfigurableResource):
     def _folder(self, table: str, partition: str, key: str) -> Path:
         return Path(self.root) / table / f"{partition}={key}"
 
-    def publish(self, table: Table, key: str, rows: pa.Table) -> Published:
+    def publish(self, table: Table, key: str, rows: pa.Table, origin: str | None = None) -> Published:
         """Replaces one partition of `table` by `rows`, which must have the table's schema.
 
         Raises BadInput if the schema differs, CannotWrite if the disk refuses; the partition is then as before.
         """
         rows = _conform(table, rows)
         folder = self._folder(table.name, table.partition, key)
-        with _writing(folder) as temporary:
+        with _writing(folder) as temporary, _only_writer(folder):
             pq.write_table(rows, temporary, compression="zstd", row_group_size=ROW_GROUP, write_statistics=True)
             digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
             path = folder / f"{digest[:16]}.parquet"
             _settle(temporary, path)
-            published = Published(table.name, table.partition, key, path, rows.num_rows, path.stat().st_size, digest)
             before = self.find(table.name, key)
+            published = Published(
+                table=table.name,
+                partition=table.partition,
+                key=key,
+                path=path,
+                rows=rows.num_rows,
+                bytes=path.stat().st_size,
+                sha256=digest,
+                origin=origin,
+                previous=before and (before.path.name if before.path != path else before.previous),
+            )
             pointer = folder / f".{os.getpid()}.json"
             pointer.write_text(json.dumps({**asdict(published), "path": path.name}, indent=2) + "\n")
             _settle(pointer, folder / CURRENT)
-        _sweep(folder, keep={path, before.path if before else path})
+            _sweep(folder, keep={path.name, published.previous})
         return published
 
     def find(self, table: str, key: str) -> Published | None:
@@ -129,6 +142,14 @@ def _writing(folder: Path) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Two runs may publish the same partition: one after the other."""
+    with (folder / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _settle(temporary: Path, final: Path) -> None:
     """Renames a file to its final name once its bytes are on the disk."""
     with temporary.open("rb") as file:
@@ -136,13 +157,12 @@ def _settle(temporary: Path, final: Path) -> None:
     temporary.replace(final)
 
 
-def _sweep(folder: Path, keep: set[Path]) -> None:
+def _sweep(folder: Path, keep: set[str | None]) -> None:
     """Removes older files of a partition, and what killed runs left behind."""
-    for path in folder.iterdir():
-        if path not in keep and path.name != CURRENT and not _is_being_written(path):
+    for path in folder.glob("*.parquet"):
+        if path.name not in keep:
             path.unlink(missing_ok=True)
-
-
-def _is_being_written(path: Path) -> bool:
-    pid = path.name.split(".")[1]
-    return path.name.startswith(".") and pid.isdigit() and is_alive(int(pid))
+    for path in folder.glob(".*.*"):
+        pid = path.name.split(".")[1]
+        if pid.isdigit() and not is_alive(int(pid)):
+            path.unlink(missing_ok=True)

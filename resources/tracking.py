@@ -1,5 +1,6 @@
 """MLflow on SQLite under the data folder: experiments, runs, registered models."""
 
+import fcntl
 import logging
 import os
 from dataclasses import dataclass
@@ -61,8 +62,10 @@ class Tracking(ConfigurableResource):
 
         try:
             version = client.get_model_version_by_alias(name, alias)
-        except MlflowException:
-            return None
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            return None  # no such model, or no such alias
         pipeline = flavor.load_model(f"models:/{name}/{version.version}")
         return Registered(name, version.version, version.run_id or "", dict(version.tags), pipeline)
 
@@ -74,14 +77,15 @@ class Tracking(ConfigurableResource):
 
 def _create_store(folder: Path) -> None:
     """Makes the database under another name and renames it: a run killed among its migrations leaves none."""
-    if (folder / DATABASE).exists():
-        return
     import mlflow
 
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{os.getpid()}.db"
-    mlflow.MlflowClient(_uri(temporary)).search_experiments()
-    temporary.replace(folder / DATABASE)
+    with (folder / "create.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / DATABASE).exists():
+            temporary = folder / f".{os.getpid()}.db"
+            mlflow.MlflowClient(_uri(temporary)).search_experiments()
+            temporary.replace(folder / DATABASE)
 
 
 def _uri(database: Path) -> str:

@@ -29,18 +29,16 @@ def write_registry(folder: Path, facts: Facts, snapshot_at: str = SNAPSHOT_AT) -
     files.mkdir(parents=True, exist_ok=True)
     for name, table in facts.items():
         pq.write_table(table, files / f"{name}.parquet")
-    write_manifest(folder, snapshot_at)
     if not (folder / TEXTS).exists():
         shutil.copy(SAMPLE / TEXTS, folder / TEXTS)
+    write_manifest(folder, snapshot_at)
 
 
 def write_manifest(folder: Path, snapshot_at: str = SNAPSHOT_AT) -> None:
     """Writes the manifest of whatever the files hold now."""
     files = folder / "registry"
-    entries = {
-        f"{name}.parquet": {"sha256": hashlib.sha256((files / f"{name}.parquet").read_bytes()).hexdigest(), "rows": 0}
-        for name in COLUMNS
-    }
+    paths = [*(files / f"{name}.parquet" for name in COLUMNS), folder / TEXTS]
+    entries = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths}
     manifest = {"source": "test", "snapshot_at": snapshot_at, "advisories_at": snapshot_at, "files": entries}
     (files / "manifest.json").write_text(json.dumps(manifest))
 

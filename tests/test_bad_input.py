@@ -42,8 +42,10 @@ def loaded(tmp_path: Path, registry: Path) -> Tools:
     return with_tools
 
 
-def state(with_tools: Tools) -> dict[str, list]:
-    return with_tools.store.tables()
+def state(with_tools: Tools) -> dict[str, list[tuple[str, str]]]:
+    """The bytes of every table."""
+    tables = with_tools.store.tables()
+    return {table: [(p.key, p.sha256) for p in partitions] for table, partitions in tables.items()}
 
 
 def change(registry: Path, table: str, edit: Callable[[pa.Table], pa.Table]) -> None:
@@ -99,6 +101,7 @@ SOURCES: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "wrong type": (retype, r"versions\.parquet: column position is int64, expected int32"),
     "no manifest": (lambda r: (r / "registry" / "manifest.json").unlink(), r"manifest\.json is missing: restore it"),
+    "changed text": (write_text("descriptions.csv", "name,description"), r"descriptions\.csv is cut or corrupt"),
     "broken manifest": (write_text("registry/manifest.json", "{"), r"manifest\.json cannot be read"),
     "manifest without a date": (
         write_text("registry/manifest.json", "{}"),
@@ -160,7 +163,7 @@ def test_bad_row_goes_to_quarantine_with_its_reason(name: str, tmp_path: Path, r
     spoilt = tools(tmp_path / "spoilt", registry)
     build_registry(spoilt)
     build("texts", SNAPSHOT, spoilt)
-    assert state(spoilt)[table][0].sha256 == state(clean)[table][0].sha256
+    assert state(spoilt)[table] == state(clean)[table]
     rows = build("quarantine", SNAPSHOT, spoilt).rows.to_pylist()
     assert any(r["table_name"] == table and reason in r["reason"] and json.loads(r["source_row"]) for r in rows), rows
 
@@ -189,6 +192,24 @@ def test_as_of_date_outside_the_data(name: str, table: str, loaded: Tools) -> No
 def test_features_without_a_snapshot_say_what_to_run(tmp_path: Path, registry: Path) -> None:
     with pytest.raises(BadInput, match=r"newest snapshot \(none\): materialize the registry tables"):
         build("features", SNAPSHOT, tools(tmp_path / "data", registry))
+
+
+def test_tables_of_two_states_of_a_source_are_not_joined(loaded: Tools, registry: Path) -> None:
+    """Ids hold within one load: a snapshot of which only some tables were loaded again is refused."""
+    change(registry, "versions", lambda t: with_row(t, num="77.0.0"))
+    build("crates", SNAPSHOT, loaded)
+    with pytest.raises(
+        BadInput, match=r"loaded from different states of the source, .* run load_snapshot for it again"
+    ):
+        build("features", SNAPSHOT, loaded)
+    with pytest.raises(BadInput, match="versions 2020-07-20 was loaded from another state of the source"):
+        build("dependencies", SNAPSHOT, loaded)
+
+
+def test_number_of_threads_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRATES_THREADS", "two")
+    with pytest.raises(BadInput, match="CRATES_THREADS='two' is not a number of threads"):
+        Settings.from_env()
 
 
 def test_table_cut_behind_our_back_is_named(loaded: Tools) -> None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from builds import build, build_registry, tools
 from dagster import AssetKey, DagsterInstance, Definitions, RunRequest, SkipReason, build_schedule_context
+from registries import from_rows, write_registry
 
 from pipeline_defs import demo
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import open_instance, register_dates
-from pipeline_defs.schedules import daily_snapshot, weekly_training
+from pipeline_defs.schedules import daily_labels, daily_snapshot, weekly_training
 from resources.settings import Settings
 
 RANGE = {
@@ -67,6 +70,26 @@ def test_daily_schedule_asks_for_the_newest_snapshot_once(settings: Settings, tm
     skipped = daily_snapshot(build_schedule_context(resources={"source": gone}))
     assert isinstance(skipped, SkipReason)
     assert "manifest.json is missing" in (skipped.skip_message or "")
+
+
+def test_labels_are_made_anew_once_their_horizon_has_passed(tmp_path: Path) -> None:
+    """Labels of 2020-06-01 by a snapshot of July cannot be known; by one of August some can."""
+    published = [{"name": "alpha", "num": "1.0.0", "position": 0, "published_at": datetime(2020, 1, 1)}]
+    facts = from_rows({"versions": [{**v, "published_at_exact": True} for v in published]})
+    with_tools = tools(tmp_path / "data", tmp_path / "registry")
+    context = build_schedule_context(resources={"store": with_tools.store, "sessions": with_tools.sessions})
+    assert isinstance(daily_labels(context), SkipReason)
+    write_registry(tmp_path / "registry", facts, "2020-07-01T00:00:00")
+    build_registry(with_tools, "2020-07-01")
+    build("labels", "2020-06-01", with_tools)
+    assert isinstance(daily_labels(context), SkipReason)
+    write_registry(tmp_path / "registry", facts, "2020-08-01T00:00:00")
+    build_registry(with_tools, "2020-08-01")
+    requests = daily_labels(context)
+    assert isinstance(requests, list)
+    assert [request.partition_key for request in requests] == ["2020-06-01"]
+    build("labels", "2020-06-01", with_tools)
+    assert isinstance(daily_labels(context), SkipReason)
 
 
 def test_weekly_schedule_trains() -> None:

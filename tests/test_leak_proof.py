@@ -142,7 +142,16 @@ def worlds(draw: st.DrawFn) -> tuple[str, Rows, Rows]:
                 "yanked_at_exact": True,
             }
         )
-    undo = draw(st.none() | times(start, LAST))
+    # the same advisory, and the same version, once more
+    for advisory in draw(
+        st.lists(st.sampled_from(past["advisories"]), max_size=1) if past["advisories"] else st.just([])
+    ):
+        future["advisories"].append({**advisory, "known_at": draw(times(start, LAST))})
+    for version in draw(st.lists(st.sampled_from(past["versions"]), max_size=1)):
+        again = draw(times(start, LAST))
+        future["versions"].append({**version, "position": 99, "published_at": again, "published_after": again})
+    # undone by then, or after the snapshot
+    undo = draw(st.none() | times(start, LAST + timedelta(days=30)))
     past_yanks = [{**y, "unyanked_at": y["unyanked_at"] or undo} for y in past["yanks"]]
     withdrawn = draw(st.none() | st.dates(day, LAST.date()))
     past_advisories = [{**a, "withdrawn": withdrawn} for a in past["advisories"]]

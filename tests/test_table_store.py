@@ -51,6 +51,8 @@ def test_reader_of_the_table_before_is_not_disturbed(store: TableStore) -> None:
     second = store.publish(TABLE, "2020-01-01", rows(2))
     assert store.need("things", "2020-01-01").path == second.path
     assert pq.read_table(first.path)["id"].to_pylist() == [1]
+    store.publish(TABLE, "2020-01-01", rows(2))
+    assert first.path.exists(), "the same bytes again replace nothing"
     store.publish(TABLE, "2020-01-01", rows(3))
     assert not first.path.exists()
 

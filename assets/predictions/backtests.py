@@ -97,6 +97,6 @@ def model_beats_base_rate(store: TableStore) -> AssetCheckResult:
         "value"
     ]
     return AssetCheckResult(
-        passed=bool(len(skill) and (skill > 0).all()),
+        passed=set(skill.index) == {t.name for t in TARGETS} and bool((skill > 0).all()),
         metadata={f"{target}_brier_skill": float(value) for target, value in skill.items()},
     )

@@ -74,7 +74,10 @@ def _train(inputs: Inputs, target: Target) -> dict[str, Any]:
         version = _register(
             inputs.tools.tracking, target, trained.pipeline, frame(inputs, target, [dates.test]), parameters, tags
         )
-    inputs.tools.tracking.start().set_registered_model_alias(target.name, CHALLENGER, version)
+    client = inputs.tools.tracking.start()
+    for tag, value in tags.items():  # the same model may stand a later test
+        client.set_model_version_tag(target.name, version, tag, value)
+    client.set_registered_model_alias(target.name, CHALLENGER, version)
     inputs.log.info(f"{target.name}: model {trained.model_id} is version {version}, trained on {len(training):,} rows")
     return _metadata(target, dates, trained.base_rate, trained.model_id, version)
 

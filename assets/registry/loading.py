@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from assets.table_asset import SQL, Inputs
 from resources.errors import BadInput
+from resources.registry_source import manifest_hash
 from resources.schema import Table
 from resources.session import first_row, set_variables, view
 
@@ -34,9 +35,11 @@ def load(inputs: Inputs, table: Table, needs: tuple[str, ...]) -> pa.Table:
 
 def judge_rows(inputs: Inputs, name: str, needs: tuple[str, ...]) -> None:
     """Makes the temporary table `judged`: the table's rows, and in `rejected` what is wrong with each, or null."""
-    inputs.tools.source.verify(inputs.key)
+    inputs.origin = manifest_hash(inputs.tools.source.verify(inputs.key))
     inputs.tools.source.attach(inputs.con)
     set_variables(inputs.con, snapshot_at=inputs.tools.source.snapshot_at)
     for table in needs:
+        if inputs.store.need(table, inputs.key).origin != inputs.origin:
+            raise BadInput(f"{table} {inputs.key} was loaded from another state of the source: run load_snapshot again")
         view(inputs.con, inputs.store, table, inputs.key)
     inputs.con.execute("create or replace temp table judged as " + (SQL / "registry" / f"{name}.sql").read_text())

@@ -159,7 +159,7 @@ QUARANTINE = Table(
     columns=(
         Column("table_name", "string", "The table it was meant for"),
         Column("number", "int64", "Number of the row among those of its table"),
-        Column("source_row", "string", "The row as JSON"),
+        Column("source_row", "string", "The row as it was judged, as JSON"),
         Column("reason", "string", "The field and what is wrong with it"),
     ),
     key=("table_name", "number"),

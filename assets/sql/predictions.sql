@@ -7,10 +7,10 @@ with told as (
         list({
             'topic': e.topic,
             'feature': e.feature,
-            'value': case when not isnan(e.value) then e.value end,
+            'value': e.value,
             'effect': e.effect,
             'words': case
-                when isnan(e.value) then 'not known: ' || replace(replace(w.words, '{} ', ''), ' {}', '')
+                when e.value is null then 'not known: ' || replace(replace(w.words, '{} ', ''), ' {}', '')
                 when e.value = 0 and w.zero is not null then w.zero
                 when e.value >= 10 or e.value = round(e.value) then replace(w.words, '{}', round(e.value)::hugeint::varchar)
                 else replace(w.words, '{}', round(e.value, 1)::varchar)

@@ -54,7 +54,7 @@ select
         case when f.all_yanked then 'every version is yanked' end,
         case when f.tree_vulnerable > 0 then f.tree_vulnerable || ' vulnerable ' || if(f.tree_vulnerable = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_vulnerable_names[1:5], ', ') end,
         case when f.tree_unmaintained > 0 then f.tree_unmaintained || ' unmaintained ' || if(f.tree_unmaintained = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_unmaintained_names[1:5], ', ') end,
-        case when f.dependencies_unresolved > 0 then f.dependencies_unresolved || ' dependencies that only yanked versions match' end,
+        case when f.dependencies_unresolved > 0 then f.dependencies_unresolved || if(f.dependencies_unresolved = 1, ' dependency', ' dependencies') || ' that no version left matches' end,
         case when f.dependencies_outdated > 0 then f.dependencies_outdated || ' outdated ' || if(f.dependencies_outdated = 1, 'dependency', 'dependencies') end,
         case when f.requirements_wildcard > 0 then f.requirements_wildcard || ' wildcard ' || if(f.requirements_wildcard = 1, 'requirement', 'requirements') end
     ], lambda finding: finding is not null) as findings,

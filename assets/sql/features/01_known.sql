@@ -33,7 +33,7 @@ where y.yanked_at <= getvariable('known_at');
 
 -- Advisories committed to the database by getvariable('known_at') and not withdrawn by then.
 create or replace temp table known_advisories as
-select a.id, a.canonical_name, a.informational, a.patched, a.unaffected, a.known_at
+select a.id, a.canonical_name, a.informational, a.patched, a.unaffected
 from advisories as a
 where a.known_at <= getvariable('known_at') and (a.withdrawn is null or a.withdrawn > getvariable('known_at')::date);
 

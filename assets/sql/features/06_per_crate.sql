@@ -78,7 +78,7 @@ join releases as r on r.crate_id = e.dependent_id
 group by e.crate_id;
 
 -- Independent dependents gained and lost per 30 days, since the start of each window; null for a window
--- that the source does not know, and for crates that did not exist then.
+-- that the source does not know.
 create or replace temp table dependents_change as
 with present as (
     select i.name as instant_name, e.dependent_id, e.crate_id

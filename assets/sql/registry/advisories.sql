@@ -16,7 +16,8 @@ select
     case
         when id is null or package is null then 'id, package: an advisory needs both'
         when known_at is null then 'known_at: is missing (the time it was committed to the database)'
-        when count(*) over (partition by id) > 1 then 'id: stands more than once'
+        when row_number() over (partition by id order by known_at, package, patched, unaffected) > 1
+            then 'id: stands more than once; the first was kept'
         when informational not in ('unmaintained', 'unsound', 'notice')
             then 'informational: "' || informational || '" is not one of unmaintained, unsound, notice'
     end as rejected

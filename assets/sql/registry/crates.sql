@@ -8,7 +8,8 @@ with named as (
         case when count(published_after) = count(*) then min(published_after) end as created_after,
         arg_min(published_at_exact, (published_at, position)) as created_at_exact
     from source_versions
-    where name is not null and published_at is not null
+    -- a crate exists by a version that holds
+    where name is not null and published_at <= getvariable('snapshot_at') and cargo_version_key(num) is not null
     group by name
 ),
 

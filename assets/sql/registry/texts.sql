@@ -8,6 +8,8 @@ select
     case
         when c.id is null then 'name: "' || coalesce(d.name, '?') || '" is not a crate of the registry'
         when coalesce(trim(d.description), '') = '' then 'description: is empty'
+        when row_number() over (partition by c.id order by d.description) > 1
+            then 'name: "' || d.name || '" has more than one description; the first was kept'
     end as rejected
 from source_texts as d
 left join crates as c on c.name = d.name

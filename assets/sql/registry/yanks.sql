@@ -3,12 +3,13 @@ select
     v.id as version_id,
     y.yanked_at,
     y.yanked_at_exact,
-    y.unyanked_at,
+    -- a later undoing is not a fact of this snapshot
+    case when y.unyanked_at <= getvariable('snapshot_at') then y.unyanked_at end as unyanked_at,
     case
         when v.id is null then 'num: ' || coalesce(y.name, '?') || ' ' || coalesce(y.num, '?') || ' is not a version of the registry'
         when y.yanked_at is null then 'yanked_at: is missing'
-        when greatest(y.yanked_at, y.unyanked_at) > getvariable('snapshot_at')
-            then 'yanked_at, unyanked_at: ' || greatest(y.yanked_at, y.unyanked_at) || ' is after the snapshot (' || getvariable('snapshot_at') || ')'
+        when y.yanked_at > getvariable('snapshot_at')
+            then 'yanked_at: ' || y.yanked_at || ' is after the snapshot (' || getvariable('snapshot_at') || ')'
         when y.unyanked_at < y.yanked_at then 'unyanked_at: is earlier than yanked_at'
         when row_number() over (partition by v.id, y.yanked_at order by y.unyanked_at) > 1
             then 'yanked_at: the same yank stands twice; the first was kept'
