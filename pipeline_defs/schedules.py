@@ -22,7 +22,7 @@ def daily_snapshot(context: ScheduleEvaluationContext, source: RegistrySource) -
     return RunRequest(run_key=manifest["snapshot_at"], partition_key=source.snapshot)
 
 
-@schedule(job=compute_labels, cron_schedule="0 6 * * *", execution_timezone="UTC")
+@schedule(job=compute_labels, cron_schedule="0 7 * * *", execution_timezone="UTC")
 def daily_labels(store: TableStore, sessions: Sessions) -> list[RunRequest] | SkipReason:
     """Makes labels anew whose horizon has passed by the newest snapshot: what weekly training learns from."""
     snapshots, labelled = store.partitions("snapshots"), store.partitions("labels")
@@ -38,7 +38,7 @@ def daily_labels(store: TableStore, sessions: Sessions) -> list[RunRequest] | Sk
     return [RunRequest(run_key=f"{date} by {snapshots[-1]}", partition_key=date) for (date,) in matured]
 
 
-@schedule(job=train_predictor, cron_schedule="0 7 * * 1", execution_timezone="UTC")
+@schedule(job=train_predictor, cron_schedule="0 8 * * 1", execution_timezone="UTC")
 def weekly_training() -> RunRequest:
     """Trains again as labels mature; without new ones the model is the same, byte for byte."""
     return RunRequest()
