@@ -50,6 +50,9 @@ def _write(path: Path, store: TableStore, tables: dict[str, Table]) -> None:
                 con.execute(f"comment on view {name} is '{_literal(table.grain)}'")
                 for column in table.columns:
                     con.execute(f"comment on column {name}.{column.name} is '{_literal(column.text)}'")
+        # the library may keep a closed connection for a while, and with it the file's lock
+        con.execute("use memory")
+        con.execute("detach catalog")
 
 
 def _literal(value: str | Path) -> str:
