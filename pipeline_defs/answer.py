@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from resources.session import first_row
+from resources.session import first_row, view
 from resources.settings import Settings
+from resources.table_store import TableStore
 
 ATTENTION = files("pipeline_defs") / "attention.sql"
 FIGURES = files("pipeline_defs") / "figures.sql"
@@ -16,7 +17,11 @@ FIGURES = files("pipeline_defs") / "figures.sql"
 
 def print_answer(settings: Settings, console: Console, seconds: float) -> None:
     """The crates that most need attention, the backtest's figures, where the tables are, what to try next."""
-    with duckdb.connect(str(settings.catalog), read_only=True) as con:
+    store = TableStore(root=str(settings.warehouse))
+    # not through the catalog: whoever opens that to write would meet our lock
+    with duckdb.connect() as con:
+        for table in ("scores", "features", "backtests"):
+            view(con, store, table, store.partitions(table))
         attention = con.execute(ATTENTION.read_text()).fetchall()
         figures = con.execute(FIGURES.read_text()).fetchall()
         counts = first_row(con, "select count(*), any_value(as_of) from scores")
