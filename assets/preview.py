@@ -1,8 +1,18 @@
 """A few rows as a Markdown table for the UI, with nothing in them that a browser or Markdown would act on."""
 
+from itertools import islice
+from pathlib import Path
+
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 ROWS, COLUMNS, WIDTH = 5, 8, 60
+
+
+def first_rows(path: Path) -> pa.Table:
+    """The first rows of a Parquet file."""
+    file = pq.ParquetFile(path)
+    return pa.Table.from_batches(islice(file.iter_batches(ROWS), 1), file.schema_arrow)
 
 
 def markdown(rows: pa.Table) -> str:

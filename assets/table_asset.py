@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from dagster import (
     AllPartitionMapping,
     AssetCheckResult,
@@ -32,15 +33,15 @@ from dagster import (
     asset,
 )
 
-from assets.preview import markdown
+from assets.preview import first_rows, markdown
 from assets.schemas import TABLES
 from resources import contracts
 from resources.catalog import Catalog
 from resources.errors import BadInput, CannotWrite
-from resources.registry_source import RegistrySource
 from resources.schema import Table
 from resources.session import Sessions, set_variables
-from resources.table_store import Published, TableStore
+from resources.sources.source import RegistrySource
+from resources.table_store import Published, Rows, TableStore
 from resources.tracking import Tracking
 
 SQL = Path(__file__).parent / "sql"
@@ -93,7 +94,7 @@ class Inputs:
         self.numbers.update(numbers)
 
 
-Build = Callable[[Inputs], pa.Table]
+Build = Callable[[Inputs], Rows]
 
 
 @dataclass(frozen=True)
@@ -109,35 +110,40 @@ class TableBuild:
         with tools.sessions.open() as con:
             set_variables(con, as_of=key)
             inputs = Inputs(key, con, tools, log)
-            rows = self.build(inputs)
-            outcomes = contracts.judge(con, self.table, rows, key, _rows_before(tools.store, self.table.name, key))
-        whole = all(o.passed for o in outcomes)
-        published = tools.store.publish(self.table, key, rows, inputs.origin) if whole else None
-        return Built(rows, outcomes, published, inputs, time.monotonic() - started)
+            with tools.store.candidate(self.table, key, self.build(inputs)) as candidate:
+                rows = con.from_parquet(str(candidate.path))
+                rows_before = _rows_before(tools.store, self.table.name, key)
+                outcomes = contracts.judge(con, self.table, rows, key, rows_before)
+                whole = all(o.passed for o in outcomes)
+                published = candidate.publish(inputs.origin) if whole else None
+        return Built(outcomes, published, inputs, time.monotonic() - started)
 
 
 @dataclass(frozen=True)
 class Built:
     """One partition as it came out; `published` is None if a contract was broken."""
 
-    rows: pa.Table
     outcomes: list[contracts.Outcome]
     published: Published | None
     inputs: Inputs
     seconds: float
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def rows(self) -> pa.Table:
+        """The rows as published."""
+        assert self.published, "nothing was published"
+        return pq.read_table(self.published.path)
+
+    def metadata(self, published: Published) -> dict[str, Any]:
         """What the UI shows and plots."""
-        published = self.published
-        about = {} if published is None else {"dagster/uri": published.path.as_uri(), "bytes": published.bytes}
         return {
-            "dagster/row_count": self.rows.num_rows,
-            **about,
+            "dagster/row_count": published.rows,
+            "dagster/uri": published.path.as_uri(),
+            "bytes": published.bytes,
             "seconds": round(self.seconds, 2),
             **self.inputs.numbers,
             **{name: MetadataValue.md(text) for name, text in self.inputs.notes.items()},
-            "preview": MetadataValue.md(markdown(self.rows)),
+            "preview": MetadataValue.md(markdown(first_rows(published.path))),
         }
 
 
@@ -210,7 +216,7 @@ def _run_partition(context: AssetExecutionContext, build: TableBuild, key: str, 
         raise Failure(f"{name} {key}: DuckDB could not go on: {error}: {mend}", allow_retries=False) from error
     if built.published:
         context.log.info(f"{name} {key}: {built.published.rows:,} rows, {built.published.bytes:,} bytes")
-        context.add_asset_metadata(built.metadata, partition_key=key if partitioned else None)
+        context.add_asset_metadata(built.metadata(built.published), partition_key=key if partitioned else None)
     return built
 
 

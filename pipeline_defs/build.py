@@ -10,9 +10,11 @@ from assets.registry.sources import ADVISORY_SOURCE, REGISTRY_SOURCE
 from pipeline_defs.jobs import JOBS
 from pipeline_defs.schedules import SCHEDULES
 from resources.catalog import Catalog
-from resources.registry_source import RegistrySource
 from resources.session import Sessions
-from resources.settings import Settings
+from resources.settings import BUNDLED, Settings
+from resources.sources.bundled_registry import BundledRegistry
+from resources.sources.crates_io_dump import CratesIoDump
+from resources.sources.source import RegistrySource
 from resources.table_store import TableStore
 from resources.tracking import Tracking
 
@@ -23,9 +25,23 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "store": TableStore(root=str(settings.warehouse)),
         "catalog": Catalog(path=str(settings.catalog)),
         "sessions": Sessions(scratch=str(settings.scratch), memory=settings.memory, threads=settings.threads),
-        "source": RegistrySource(folder=str(settings.registry)),
+        "source": build_source(settings),
         "tracking": Tracking(folder=str(settings.mlflow)),
     }
+
+
+def build_source(settings: Settings) -> RegistrySource:
+    """Where facts come from."""
+    if settings.source == BUNDLED:
+        return BundledRegistry(folder=str(settings.registry))
+    return CratesIoDump(
+        folder=str(settings.snapshots),
+        dump=settings.dump,
+        contact=settings.contact,
+        advisory_db=settings.advisory_db,
+        static_url=settings.static_url,
+        history_days=settings.history_days,
+    )
 
 
 def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:

@@ -16,8 +16,8 @@ from pipeline_defs.answer import print_answer
 from pipeline_defs.build import build_defs
 from pipeline_defs.instance import PID_TAG, open_instance, register_dates
 from resources.errors import BadInput, CannotWrite
-from resources.registry_source import RegistrySource
 from resources.settings import Settings
+from resources.sources.bundled_registry import BundledRegistry
 
 # dates at which the bundled facts say exactly what existed (sample/README.md)
 AS_OF = (
@@ -88,8 +88,8 @@ def main() -> int:
     settings = Settings.from_env()
     try:
         started = time.monotonic()
-        source = RegistrySource(folder=str(settings.registry))
-        runs = plan(source.snapshot)
+        source = BundledRegistry(folder=str(settings.registry))
+        runs = plan(source.newest().key)
         with open_instance(settings) as instance:
             if not run_plan(build_defs(settings), instance, runs, console):
                 return 1

@@ -6,8 +6,8 @@ from assets.table_asset import SQL
 from pipeline_defs.instance import register_dates
 from pipeline_defs.jobs import compute_labels, snapshot_to_scores, train_predictor
 from resources.errors import BadInput
-from resources.registry_source import RegistrySource
 from resources.session import Sessions, set_variables, view
+from resources.sources.source import RegistrySource
 from resources.table_store import TableStore
 
 
@@ -15,11 +15,11 @@ from resources.table_store import TableStore
 def daily_snapshot(context: ScheduleEvaluationContext, source: RegistrySource) -> RunRequest | SkipReason:
     """Takes the source's newest snapshot to scores, once."""
     try:
-        manifest = source.manifest()
+        newest = source.newest()
     except BadInput as error:
         return SkipReason(str(error))
-    register_dates(context.instance, [source.snapshot])
-    return RunRequest(run_key=manifest["snapshot_at"], partition_key=source.snapshot)
+    register_dates(context.instance, [newest.key])
+    return RunRequest(run_key=newest.taken_at.isoformat(), partition_key=newest.key)
 
 
 @schedule(job=compute_labels, cron_schedule="0 7 * * *", execution_timezone="UTC")

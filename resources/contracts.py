@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import duckdb
-import pyarrow as pa
 
 from resources.schema import Table
 from resources.session import first_row
@@ -39,20 +38,20 @@ def names(table: Table) -> list[str]:
 
 
 def judge(
-    con: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table, key: str, rows_before: int | None
+    con: duckdb.DuckDBPyConnection, table: Table, rows: duckdb.DuckDBPyRelation, key: str, rows_before: int | None
 ) -> list[Outcome]:
     """Judges every contract of `table` on `rows`. References need the tables referred to as views in `con`.
 
     `rows_before` is the row count of the partition before this one, or None if there is none.
     """
-    con.register("candidate", rows)
+    rows.create_view("candidate", replace=True)
     outcomes = []
     for name in names(table):
         if name == "row_count":
-            outcomes.append(_row_count(table, rows.num_rows, rows_before))
+            count = first_row(con, "select count(*) from candidate")
+            outcomes.append(_row_count(table, count[0] if count else 0, rows_before))
         else:
             outcomes.append(_judge_rows(con, table, name, _CONDITIONS[name](table, key)))
-    con.unregister("candidate")
     return outcomes
 
 
@@ -60,9 +59,11 @@ def _judge_rows(con: duckdb.DuckDBPyConnection, table: Table, name: str, conditi
     broken, words = 0, []
     for what, condition in conditions.items():
         shown = ", ".join(table.key)
-        count = first_row(con, f"select count(*) from candidate where {condition}")
+        # a condition may look at the row before, so it is no plain filter
+        broken_rows = f"from (select {shown}, {condition} as is_broken from candidate) where is_broken"
+        count = first_row(con, f"select count(*) {broken_rows}")
         if count and count[0]:
-            rows = con.execute(f"select {shown} from candidate where {condition} limit {EXAMPLES}").fetchall()
+            rows = con.execute(f"select {shown} {broken_rows} limit {EXAMPLES}").fetchall()
             broken += count[0]
             words.append(f"{what}: {count[0]} rows, such as {shown} = {rows}")
     return Outcome(name, broken, "; ".join(words) or "holds for every row")
@@ -73,11 +74,10 @@ def _not_null(table: Table, key: str) -> dict[str, str]:
 
 
 def _unique_key(table: Table, key: str) -> dict[str, str]:
+    """Rows are kept in the order of the key, so each must be greater than the one before: one pass, no memory."""
     columns = ", ".join(table.key)
-    return {
-        f"({columns}) stands more than once": f"({columns}) in "
-        f"(select ({columns}) from candidate group by {columns} having count(*) > 1)"
-    }
+    before = ", ".join(f"lag({column}) over ()" for column in table.key)
+    return {f"({columns}) stands more than once, or out of order": f"lag(true) over () and ({columns}) <= ({before})"}
 
 
 def _references_whole(table: Table, key: str) -> dict[str, str]:

@@ -7,28 +7,47 @@ from pathlib import Path
 from resources.errors import BadInput
 
 PROJECT = Path(__file__).resolve().parent.parent
+BUNDLED, CRATES_IO = SOURCES = ("bundled", "crates.io")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Paths and limits of one installation.
+    """Paths and limits of one installation, and where its facts come from.
 
-    `data` holds all that is written; `registry` is the folder of the registry source (see `sample/README.md`).
+    `data` holds all that is written. `source` is `bundled` (the folder `registry`, see `sample/README.md`) or
+    `crates.io` (the other fields, see `docs/sources.md`).
     """
 
     data: Path
     registry: Path
     memory: str
     threads: int
+    source: str
+    dump: str
+    contact: str
+    advisory_db: str
+    static_url: str
+    index_url: str
+    history_days: int
+    keep_snapshots: int
 
     @classmethod
     def from_env(cls) -> "Settings":
-        """Reads CRATES_DATA, CRATES_REGISTRY, CRATES_MEMORY (DuckDB's limit) and CRATES_THREADS."""
+        """Reads the CRATES_… variables; README and docs/sources.md list them. Raises BadInput."""
+        static_url = os.environ.get("CRATES_STATIC_URL") or "https://static.crates.io"
         return cls(
             data=Path(os.environ.get("CRATES_DATA") or PROJECT / "data").absolute(),
             registry=Path(os.environ.get("CRATES_REGISTRY") or PROJECT / "sample").absolute(),
             memory=os.environ.get("CRATES_MEMORY") or "2GB",
-            threads=_threads(),
+            threads=_number("CRATES_THREADS", min(os.cpu_count() or 2, 8), 1),
+            source=_one_of("CRATES_SOURCE", SOURCES),
+            dump=os.environ.get("CRATES_DUMP") or f"{static_url}/db-dump.zip",
+            contact=os.environ.get("CRATES_CONTACT") or "",
+            advisory_db=os.environ.get("CRATES_ADVISORY_DB") or "https://github.com/RustSec/advisory-db",
+            static_url=static_url,
+            index_url=os.environ.get("CRATES_INDEX_URL") or "https://index.crates.io",
+            history_days=_number("CRATES_HISTORY_DAYS", 0, 0),
+            keep_snapshots=_number("CRATES_KEEP_SNAPSHOTS", 14, 1),
         )
 
     @property
@@ -48,12 +67,23 @@ class Settings:
         return self.data / "mlflow"
 
     @property
+    def snapshots(self) -> Path:
+        return self.data / "snapshots"
+
+    @property
     def scratch(self) -> Path:
         return self.data / "tmp"
 
 
-def _threads() -> int:
-    text = os.environ.get("CRATES_THREADS") or str(min(os.cpu_count() or 2, 8))
-    if not text.isdigit() or int(text) < 1:
-        raise BadInput(f"CRATES_THREADS={text!r} is not a number of threads: set it to 1 or more, or leave it out")
+def _number(name: str, default: int, least: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) < least:
+        raise BadInput(f"{name}={text!r} is not a number of {least} or more: set it so, or leave it out ({default})")
     return int(text)
+
+
+def _one_of(name: str, values: tuple[str, ...]) -> str:
+    text = os.environ.get(name) or values[0]
+    if text not in values:
+        raise BadInput(f"{name}={text!r} is not one of {', '.join(values)}: set it so, or leave it out ({values[0]})")
+    return text

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ from resources.schema import Table
 
 ROW_GROUP = 122_880  # DuckDB's own row group, so that its scans split evenly
 CURRENT, LOCK = "current.json", "lock"
+
+Rows = pa.Table | pa.RecordBatchReader
 
 
 @dataclass(frozen=True)
@@ -51,35 +54,32 @@ class TableStore(ConfigurableResource):
     def _folder(self, table: str, partition: str, key: str) -> Path:
         return Path(self.root) / table / f"{partition}={key}"
 
-    def publish(self, table: Table, key: str, rows: pa.Table, origin: str | None = None) -> Published:
-        """Replaces one partition of `table` by `rows`, which must have the table's schema.
+    @contextmanager
+    def candidate(self, table: Table, key: str, rows: Rows) -> Iterator["Candidate"]:
+        """Writes `rows`, which must have the table's columns, where nobody sees them until they are published.
 
-        Raises BadInput if the schema differs, CannotWrite if the disk refuses; the partition is then as before.
+        Rows given as a reader are never held whole. Raises BadInput if the schema differs, CannotWrite if the disk
+        refuses; the partition is then as before. What is not published is gone at the end.
         """
-        rows = _conform(table, rows)
         folder = self._folder(table.name, table.partition, key)
-        with _writing(folder) as temporary, _only_writer(folder):
-            pq.write_table(rows, temporary, compression="zstd", row_group_size=ROW_GROUP, write_statistics=True)
-            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-            path = folder / f"{digest[:16]}.parquet"
-            _settle(temporary, path)
-            before = self.find(table.name, key)
-            published = Published(
-                table=table.name,
-                partition=table.partition,
-                key=key,
-                path=path,
-                rows=rows.num_rows,
-                bytes=path.stat().st_size,
-                sha256=digest,
-                origin=origin,
-                previous=before and (before.path.name if before.path != path else before.previous),
-            )
-            pointer = folder / f".{os.getpid()}.json"
-            pointer.write_text(json.dumps({**asdict(published), "path": path.name}, indent=2) + "\n")
-            _settle(pointer, folder / CURRENT)
-            _sweep(folder, keep={path.name, published.previous})
-        return published
+        with _writing(folder) as temporary:
+            count = write_parquet(table, rows, temporary)
+            yield Candidate(self, table, key, temporary, count)
+
+    def publish(self, table: Table, key: str, rows: Rows, origin: str | None = None) -> Published:
+        """Replaces one partition of `table` by `rows`. Raises as `candidate` does."""
+        with self.candidate(table, key, rows) as candidate:
+            return candidate.publish(origin)
+
+    def drop(self, table: str, key: str) -> int:
+        """Removes a partition, the pointer first; returns the bytes freed."""
+        found = self.find(table, key)
+        if found is None:
+            return 0
+        folder = found.path.parent
+        (folder / CURRENT).unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+        return found.bytes
 
     def find(self, table: str, key: str) -> Published | None:
         """The current file of a partition, or None if it was never published."""
@@ -111,7 +111,48 @@ class TableStore(ConfigurableResource):
         return {name: partitions for name, partitions in found.items() if partitions}
 
 
-def _conform(table: Table, rows: pa.Table) -> pa.Table:
+@dataclass(frozen=True)
+class Candidate:
+    """Rows written but not yet seen by anybody: `path` is what contracts are judged on."""
+
+    store: TableStore
+    table: Table
+    key: str
+    path: Path
+    rows: int
+
+    def publish(self, origin: str | None = None) -> Published:
+        """Makes the rows the partition. `origin` is the hash of the source they come from."""
+        folder = self.path.parent
+        with _only_writer(folder):
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            path = folder / f"{digest[:16]}.parquet"
+            _settle(self.path, path)
+            before = self.store.find(self.table.name, self.key)
+            published = Published(
+                table=self.table.name,
+                partition=self.table.partition,
+                key=self.key,
+                path=path,
+                rows=self.rows,
+                bytes=path.stat().st_size,
+                sha256=digest,
+                origin=origin,
+                previous=before and (before.path.name if before.path != path else before.previous),
+            )
+            pointer = folder / f".{os.getpid()}.json"
+            pointer.write_text(json.dumps({**asdict(published), "path": path.name}, indent=2) + "\n")
+            _settle(pointer, folder / CURRENT)
+            _sweep(folder, keep={path.name, published.previous})
+        return published
+
+
+def write_parquet(table: Table, rows: Rows, path: Path) -> int:
+    """Streams rows into a Parquet file in the table's types; returns their number. Raises BadInput.
+
+    Row groups have the same size however the rows arrive, so that the same rows give the same bytes.
+    """
     wanted, found = table.arrow, rows.schema
     if wanted.names != found.names:
         missing = [n for n in wanted.names if n not in found.names]
@@ -119,10 +160,33 @@ def _conform(table: Table, rows: pa.Table) -> pa.Table:
         raise BadInput(
             f"table {table.name}: columns missing {missing}, unknown {unknown}, or not in the declared order"
         )
+    # whether a column may be null is a contract, judged on what was written
+    wanted = pa.schema([field.with_nullable(True) for field in wanted])
+    count = 0
     try:
-        return rows.cast(wanted).combine_chunks()
+        with pq.ParquetWriter(path, wanted, compression="zstd", write_statistics=True) as writer:
+            for group in _groups(rows):
+                writer.write_table(group.cast(wanted).combine_chunks(), row_group_size=ROW_GROUP)
+                count += group.num_rows
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise BadInput(f"table {table.name}: does not fit its declared schema: {error}") from error
+    return count
+
+
+def _groups(rows: Rows) -> Iterator[pa.Table]:
+    """The rows in tables of ROW_GROUP rows, the last one smaller."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in rows.to_batches() if isinstance(rows, pa.Table) else rows:
+        held.append(batch)
+        size += batch.num_rows
+        while size >= ROW_GROUP:
+            together = pa.Table.from_batches(held)
+            yield together.slice(0, ROW_GROUP)
+            held = together.slice(ROW_GROUP).to_batches()
+            size -= ROW_GROUP
+    if size:
+        yield pa.Table.from_batches(held)
 
 
 @contextmanager

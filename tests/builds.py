@@ -8,7 +8,7 @@ from assets.table_asset import BUILDS, Built, Tools
 from pipeline_defs.build import build_defs, build_resources
 from resources.settings import Settings
 
-REGISTRY = ("snapshots", "crates", "versions", "yanks", "dependencies", "advisories")
+REGISTRY = ("snapshots", "crates", "versions", "yanks", "dependencies", "owners", "downloads", "advisories")
 LOG = logging.getLogger("tests")
 build_defs()  # loads every table asset, and so fills BUILDS
 

@@ -9,8 +9,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.registry_source import COLUMNS, TEXTS
 from resources.settings import PROJECT
+from resources.sources.bundled_registry import COLUMNS, TEXTS
 
 SAMPLE = PROJECT / "sample"
 SNAPSHOT_AT = "2020-07-20T04:14:39"

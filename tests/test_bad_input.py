@@ -208,7 +208,7 @@ def test_tables_of_two_states_of_a_source_are_not_joined(loaded: Tools, registry
 
 def test_number_of_threads_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRATES_THREADS", "two")
-    with pytest.raises(BadInput, match="CRATES_THREADS='two' is not a number of threads"):
+    with pytest.raises(BadInput, match="CRATES_THREADS='two' is not a number of 1 or more"):
         Settings.from_env()
 
 

@@ -250,8 +250,8 @@ def _world() -> tuple[Rows, Rows]:
         ("01_known.sql", "where v.created_at <= getvariable('known_at')", "where true"),
         ("01_known.sql", "y.version_id = v.id and y.yanked_at <= getvariable('known_at')", "y.version_id = v.id"),
         ("01_known.sql", "or y.unyanked_at > getvariable('known_at')", ""),
-        ("01_known.sql", "where a.known_at <= getvariable('known_at')", "where true"),
-        ("01_known.sql", "a.known_at <= getvariable('known_at')", "a.date <= getvariable('known_at')::date"),
+        ("01_known.sql", "where a.revised_at <= getvariable('known_at')", "where true"),
+        ("01_known.sql", "a.revised_at <= getvariable('known_at')", "a.date <= getvariable('known_at')::date"),
     ],
 )
 def test_breaking_the_rule_is_noticed(

@@ -10,6 +10,6 @@ from assets.table_asset import Inputs, table_asset
 
 
 @table_asset(TEXTS, group="enrichment", deps=[crates, versions], kinds={"sql", "duckdb"})
-def texts(inputs: Inputs) -> pa.Table:
+def texts(inputs: Inputs) -> pa.RecordBatchReader:
     """What the language model reads."""
-    return load(inputs, TEXTS, needs=("crates", "versions"))
+    return load(inputs, TEXTS)

@@ -10,6 +10,6 @@ from assets.table_asset import Inputs, table_asset
 
 
 @table_asset(ADVISORIES, group="registry", deps=[ADVISORY_SOURCE, snapshots], kinds={"sql", "duckdb"})
-def advisories(inputs: Inputs) -> pa.Table:
+def advisories(inputs: Inputs) -> pa.RecordBatchReader:
     """Vulnerabilities and warnings, by the time they became known, which is not the date they carry."""
-    return load(inputs, ADVISORIES, needs=())
+    return load(inputs, ADVISORIES)

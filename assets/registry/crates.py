@@ -9,6 +9,6 @@ from assets.table_asset import Inputs, table_asset
 
 
 @table_asset(CRATES, group="registry", deps=[snapshots], kinds={"sql", "duckdb"})
-def crates(inputs: Inputs) -> pa.Table:
+def crates(inputs: Inputs) -> pa.RecordBatchReader:
     """The names that everything else refers to."""
-    return load(inputs, CRATES, needs=())
+    return load(inputs, CRATES)

@@ -9,6 +9,6 @@ from assets.table_asset import Inputs, table_asset
 
 
 @table_asset(DEPENDENCIES, group="registry", deps=[versions], kinds={"sql", "duckdb"})
-def dependencies(inputs: Inputs) -> pa.Table:
+def dependencies(inputs: Inputs) -> pa.RecordBatchReader:
     """The graph of any past date: published dependencies never change."""
-    return load(inputs, DEPENDENCIES, needs=("crates", "versions"))
+    return load(inputs, DEPENDENCIES)

@@ -1,45 +1,93 @@
-"""From the source's rows to a registry table: verify, judge every row, keep what holds, refuse a broken source."""
+"""From the source's rows to a registry table: judge every row, keep what holds, refuse a broken source.
+
+Rows stream: a table is never held whole. Rejected rows are published beside the table, for `quarantine`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from assets.table_asset import SQL, Inputs
+from assets.registry.repeats import mark_repeats
+from assets.schemas.registry import QUARANTINE
+from assets.table_asset import Inputs
 from resources.errors import BadInput
-from resources.registry_source import manifest_hash
 from resources.schema import Table
-from resources.session import first_row, set_variables, view
+from resources.session import set_variables, view
+from resources.sources.source import NEEDS
 
 # the bundled registry loses 49 rows of 1.5 million: far more means that the source, not a row, is broken
 REJECTED_SHARE, REJECTED_ROWS = 0.001, 100
+# so that a broken source is refused long before its rows fill the memory
+REJECTED_AT_MOST = 100_000
 
 
-def load(inputs: Inputs, table: Table, needs: tuple[str, ...]) -> pa.Table:
-    """The rows of `table` that hold. `needs` are the registry tables that its `.sql` refers to."""
-    judge_rows(inputs, table.name, needs)
-    total, rejected, example = first_row(
-        inputs.con, "select count(*), count(rejected), mode(rejected) from judged"
-    ) or (
-        0,
-        0,
-        None,
-    )
-    if rejected > max(REJECTED_ROWS, total * REJECTED_SHARE):
+def rejects_of(table: str) -> Table:
+    """The table of a table's rejected rows: part of `quarantine`, and not shown by itself."""
+    return replace(QUARANTINE, name=f"rejected_{table}")
+
+
+def load(inputs: Inputs, table: Table) -> pa.RecordBatchReader:
+    """The rows of `table` that hold, as they stream from the source."""
+    source = inputs.tools.source
+    snapshot = source.need(inputs.key)
+    inputs.origin = snapshot.sha256
+    set_variables(inputs.con, snapshot_at=snapshot.taken_at)
+    for needed in NEEDS[table.name]:
+        if inputs.store.need(needed, inputs.key).origin != inputs.origin:
+            raise BadInput(
+                f"{needed} {inputs.key} was loaded from another state of the source: run load_snapshot again"
+            )
+        view(inputs.con, inputs.store, needed, inputs.key)
+    rows = inputs.con.sql(source.attach(inputs.con, inputs.key, table.name)).to_arrow_reader()
+    names = [name for name in rows.schema.names if name not in ("source_key", "rejected")]
+    schema = pa.schema([rows.schema.field(name) for name in names])
+    return pa.RecordBatchReader.from_batches(schema, _good(inputs, table, rows, names))
+
+
+def _good(inputs: Inputs, table: Table, rows: pa.RecordBatchReader, names: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yields what holds; at the end publishes what does not, or refuses the source if that is too much."""
+    rejected: list[dict] = []
+    total = 0
+    for batch in mark_repeats(rows, table.key):
+        total += batch.num_rows
+        holds = pc.is_null(batch["rejected"])
+        rejected += batch.filter(pc.invert(holds)).to_pylist()
+        if len(rejected) > REJECTED_AT_MOST:
+            break
+        yield batch.filter(holds).select(names)
+    if len(rejected) > max(REJECTED_ROWS, total * REJECTED_SHARE):
         raise BadInput(
-            f"{rejected:,} of {total:,} rows break a contract, such as: {example}. "
+            f"{len(rejected):,} of {total:,} rows break a contract, such as: {rejected[0]['rejected']}. "
             "So many mean a broken source: mend it and run again"
         )
-    inputs.report(quarantined=rejected)
+    inputs.report(quarantined=len(rejected))
     if rejected:
-        inputs.log.warning(f"{table.name}: {rejected} rows go to quarantine, such as: {example}")
-    return inputs.con.sql("select * exclude (rejected) from judged where rejected is null").to_arrow_table()
+        inputs.log.warning(f"{table.name}: {len(rejected)} rows go to quarantine, such as: {rejected[0]['rejected']}")
+    inputs.store.publish(rejects_of(table.name), inputs.key, _rejects(inputs, table.name, rejected), inputs.origin)
 
 
-def judge_rows(inputs: Inputs, name: str, needs: tuple[str, ...]) -> None:
-    """Makes the temporary table `judged`: the table's rows, and in `rejected` what is wrong with each, or null."""
-    inputs.origin = manifest_hash(inputs.tools.source.verify(inputs.key))
-    inputs.tools.source.attach(inputs.con)
-    set_variables(inputs.con, snapshot_at=inputs.tools.source.snapshot_at)
-    for table in needs:
-        if inputs.store.need(table, inputs.key).origin != inputs.origin:
-            raise BadInput(f"{table} {inputs.key} was loaded from another state of the source: run load_snapshot again")
-        view(inputs.con, inputs.store, table, inputs.key)
-    inputs.con.execute("create or replace temp table judged as " + (SQL / "registry" / f"{name}.sql").read_text())
+def _rejects(inputs: Inputs, name: str, rejected: list[dict]) -> pa.Table:
+    """Rejected rows as rows of `quarantine`, in the order of reason and row."""
+    source = inputs.tools.source
+    keys = [row["source_key"] for row in rejected if row["source_key"] is not None]
+    lines = source.locate(inputs.con, inputs.key, name, keys) if keys else {}
+    told = sorted(
+        ((row["rejected"], _as_json(row), lines.get(row["source_key"])) for row in rejected),
+        key=lambda found: found[:2],
+    )
+    columns = {
+        "table_name": [name] * len(told),
+        "number": range(1, len(told) + 1),
+        "file": [source.file_of(name)] * len(told),
+        "line": [line for _, _, line in told],
+        "source_row": [row for _, row, _ in told],
+        "reason": [reason for reason, _, _ in told],
+    }
+    return pa.table(columns, schema=QUARANTINE.arrow)
+
+
+def _as_json(row: dict) -> str:
+    return json.dumps({k: v for k, v in row.items() if k not in ("source_key", "rejected")}, default=str)

@@ -1,29 +1,27 @@
 """The `quarantine` table."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from assets.registry.crates import crates
-from assets.registry.loading import judge_rows
-from assets.registry.versions import versions
+from assets.enrichment.texts import texts
+from assets.registry.advisories import advisories
+from assets.registry.dependencies import dependencies
+from assets.registry.downloads import downloads
+from assets.registry.loading import rejects_of
+from assets.registry.owners import owners
+from assets.registry.yanks import yanks
 from assets.schemas.registry import QUARANTINE
-from assets.table_asset import SQL, Inputs, table_asset
-
-NEEDS = {
-    "crates": (),
-    "versions": ("crates",),
-    "yanks": ("crates", "versions"),
-    "dependencies": ("crates", "versions"),
-    "advisories": (),
-    "texts": ("crates", "versions"),
-}
+from assets.table_asset import Inputs, table_asset
+from resources.sources.source import NEEDS
 
 
-@table_asset(QUARANTINE, group="registry", deps=[crates, versions], kinds={"sql", "duckdb"})
+@table_asset(
+    QUARANTINE,
+    group="registry",
+    deps=[advisories, dependencies, downloads, owners, texts, yanks],
+    kinds={"python"},
+)
 def quarantine(inputs: Inputs) -> pa.Table:
-    """Nothing is dropped unseen: each row names the field that is wrong."""
-    sql = (SQL / "registry" / "quarantine.sql").read_text()
-    found = []
-    for name, needs in NEEDS.items():
-        judge_rows(inputs, name, needs)
-        found.append(inputs.con.sql(sql, params={"table_name": name}).to_arrow_table())
-    return pa.concat_tables(found)
+    """Nothing is dropped unseen: each row names its file, its line, and the field that is wrong."""
+    parts = [inputs.store.need(rejects_of(name).name, inputs.key) for name in sorted(NEEDS)]
+    return pa.concat_tables([pq.read_table(part.path) for part in parts])

@@ -1,26 +1,30 @@
 """The `snapshots` table."""
 
-from datetime import date, datetime
+from datetime import date
 
 import pyarrow as pa
 
 from assets.registry.sources import REGISTRY_SOURCE
 from assets.schemas.registry import SNAPSHOTS
 from assets.table_asset import Inputs, table_asset
-from resources.registry_source import manifest_hash
 
 
 @table_asset(SNAPSHOTS, group="registry", deps=[REGISTRY_SOURCE], kinds={"python"})
 def snapshots(inputs: Inputs) -> pa.Table:
-    """Says what the other tables of the snapshot were loaded from, after every byte of it was verified."""
-    manifest = inputs.tools.source.verify(inputs.key)
-    inputs.origin = manifest_hash(manifest)
+    """Brings the snapshot here, verifies every byte of it, and says what the other tables are loaded from."""
+    snapshot = inputs.tools.source.fetch(inputs.key, inputs.log.info)
+    inputs.origin = snapshot.sha256
+    inputs.report(source_bytes=snapshot.bytes, fetched_bytes=snapshot.bytes_fetched)
     return pa.table(
         {
             "snapshot": [date.fromisoformat(inputs.key)],
-            "taken_at": [inputs.tools.source.snapshot_at],
-            "advisories_read_at": [datetime.fromisoformat(manifest["advisories_at"])],
-            "source": [manifest["source"]],
-            "source_sha256": [inputs.origin],
-        }
+            "taken_at": [snapshot.taken_at],
+            "advisories_read_at": [snapshot.advisories_read_at],
+            "source": [snapshot.source],
+            "source_sha256": [snapshot.sha256],
+            "tables": [list(snapshot.tables)],
+            "source_bytes": [snapshot.bytes],
+            "fetched_bytes": [snapshot.bytes_fetched],
+        },
+        schema=SNAPSHOTS.arrow,
     )

@@ -9,6 +9,6 @@ from assets.table_asset import Inputs, table_asset
 
 
 @table_asset(VERSIONS, group="registry", deps=[crates], kinds={"sql", "duckdb"})
-def versions(inputs: Inputs) -> pa.Table:
+def versions(inputs: Inputs) -> pa.RecordBatchReader:
     """What existed when: the base of every point in time."""
-    return load(inputs, VERSIONS, needs=("crates",))
+    return load(inputs, VERSIONS)

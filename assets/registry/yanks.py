@@ -9,6 +9,6 @@ from assets.table_asset import Inputs, table_asset
 
 
 @table_asset(YANKS, group="registry", deps=[versions], kinds={"sql", "duckdb"})
-def yanks(inputs: Inputs) -> pa.Table:
+def yanks(inputs: Inputs) -> pa.RecordBatchReader:
     """A yank exists from its own time, and so does its undoing."""
-    return load(inputs, YANKS, needs=("crates", "versions"))
+    return load(inputs, YANKS)

@@ -15,6 +15,11 @@ SNAPSHOTS = Table(
         Column("advisories_read_at", "timestamp", "Instant (UTC) at which the advisory database was read"),
         Column("source", "string", "Name of the source"),
         Column("source_sha256", "string", "Hash of the source's manifest, and so of every byte of it"),
+        Column("tables", "list<string>", "Tables that the source has facts for: the others are empty for not knowing"),
+        Column(
+            "source_bytes", "int64", "Size of the source's files that the tables are made of, as kept", unit="bytes"
+        ),
+        Column("fetched_bytes", "int64", "Bytes that were fetched for this snapshot", unit="bytes"),
     ),
     key=("snapshot",),
 )
@@ -54,9 +59,24 @@ VERSIONS = Table(
         Column("created_at", "timestamp", "Publication (UTC); if not exact, the latest it can have been"),
         Column("created_after", "timestamp", "Earliest the publication can have been (UTC)", nullable=True),
         Column("created_at_exact", "bool", "Whether created_at is the exact time"),
+        Column(
+            "updated_at",
+            "timestamp",
+            "Since 2021-10-08 the time of its last yank or un-yank (UTC), else of whatever touched the row last",
+            nullable=True,
+        ),
         Column("yanked", "bool", "Whether it stood yanked at the snapshot; for earlier dates use yanks"),
         Column("feature_names", "list<string>", "Cargo features it declares", nullable=True),
         Column("links", "string", "Native library it links", nullable=True),
+        Column("crate_size", "int64", "Size of its .crate file", nullable=True, unit="bytes"),
+        Column("edition", "string", "Rust edition", nullable=True),
+        Column("rust_version", "string", "Least Rust version, as written", nullable=True),
+        Column("license", "string", "SPDX expression, or what stands in its place", nullable=True),
+        Column("has_lib", "bool", "Whether it has a library", nullable=True),
+        Column("repository", "string", "Address of its repository, as written", nullable=True),
+        Column("categories", "list<string>", "crates.io categories", nullable=True),
+        Column("keywords", "list<string>", "Keywords", nullable=True),
+        Column("published_by", "int64", "User id of the publisher; null for trusted publishing too", nullable=True),
     ),
     key=("id",),
     references=(Reference("crate_id", "crates", "id"),),
@@ -101,9 +121,51 @@ DEPENDENCIES = Table(
     least_share_of_previous=GROWS,
 )
 
+OWNERS = Table(
+    name="owners",
+    grain="One row per owner that a crate has at the snapshot.",
+    partition="snapshot",
+    newest_only=True,
+    columns=(
+        Column("crate_id", "int64", "The crate"),
+        Column("kind", "string", "Kind of owner", accepted=("team", "user")),
+        Column("owner_id", "int64", "Id of the user or the team"),
+        Column("login", "string", "GitHub login of the user, or github:org:team", nullable=True),
+        Column(
+            "created_at",
+            "timestamp",
+            "When it became an owner (UTC). Removed owners are absent: past owners are a lower bound",
+        ),
+    ),
+    key=("crate_id", "kind", "owner_id"),
+    references=(Reference("crate_id", "crates", "id"),),
+    dates=("created_at",),
+)
+
+DOWNLOADS = Table(
+    name="downloads",
+    grain="One row per version and day with downloads; the day of the snapshot itself, not over yet, is left out.",
+    partition="snapshot",
+    newest_only=True,
+    columns=(
+        Column("date", "date", "Day (UTC)"),
+        Column("version_id", "int64", "The version"),
+        Column("downloads", "int64", "Downloads on that day, mirrors and robots included"),
+        Column("is_masked", "bool", "Whether the day is a known break of the series (resources/download_breaks.csv)"),
+        Column(
+            "counting_method",
+            "int64",
+            "How crates.io counted: 0, and one more after each change; null while it was changing. Do not compare across",
+            nullable=True,
+        ),
+    ),
+    key=("date", "version_id"),
+    references=(Reference("version_id", "versions", "id"),),
+)
+
 ADVISORIES = Table(
     name="advisories",
-    grain="One row per RustSec advisory committed to the database by the snapshot.",
+    grain="One row per revision of a RustSec advisory committed to the database by the snapshot.",
     partition="snapshot",
     newest_only=True,
     columns=(
@@ -111,7 +173,8 @@ ADVISORIES = Table(
         Column("package", "string", "Crate name as the advisory gives it"),
         Column("canonical_name", "string", "Crate name in lower case, with - and _ folded"),
         Column("date", "date", "Date of disclosure: do not use for as-of", nullable=True),
-        Column("known_at", "timestamp", "Commit to the advisory database (UTC): known from then on"),
+        Column("known_at", "timestamp", "First commit to the advisory database (UTC): known from then on"),
+        Column("revised_at", "timestamp", "Commit of this revision (UTC): it stands until the next"),
         Column(
             "informational",
             "string",
@@ -122,16 +185,12 @@ ADVISORIES = Table(
         Column("cvss", "string", "CVSS vector; about half of the vulnerabilities have none", nullable=True),
         Column("categories", "list<string>", "RustSec categories", nullable=True),
         Column("aliases", "list<string>", "CVE and GHSA ids", nullable=True),
-        Column(
-            "patched", "list<string>", "Requirements that patched versions match, as the database said when it was read"
-        ),
-        Column(
-            "unaffected", "list<string>", "Requirements that unaffected versions match, as the database said when read"
-        ),
+        Column("patched", "list<string>", "Requirements that patched versions match"),
+        Column("unaffected", "list<string>", "Requirements that unaffected versions match"),
         Column("withdrawn", "date", "Date of withdrawal", nullable=True),
     ),
-    key=("id",),
-    dates=("known_at",),
+    key=("id", "revised_at"),
+    dates=("known_at", "revised_at"),
     least_share_of_previous=GROWS,
 )
 
@@ -143,8 +202,13 @@ TEXTS = Table(
     columns=(
         Column("version_id", "int64", "The version"),
         Column("crate_id", "int64", "Its crate"),
-        Column("description", "string", "One line about the crate (bundled registry: written for this project)"),
-        Column("readme", "string", "README source", nullable=True),
+        Column(
+            "description",
+            "string",
+            "One line about the crate (bundled registry: written for this project)",
+            nullable=True,
+        ),
+        Column("readme", "string", "README source; crates.io keeps that of the version it shows", nullable=True),
         Column("content_sha256", "string", "Hash of description and README"),
     ),
     key=("version_id",),
@@ -159,6 +223,8 @@ QUARANTINE = Table(
     columns=(
         Column("table_name", "string", "The table it was meant for"),
         Column("number", "int64", "Number of the row among those of its table"),
+        Column("file", "string", "The file it stands in"),
+        Column("line", "int64", "The line it ends at, from 1; null for files without lines", nullable=True),
         Column("source_row", "string", "The row as it was judged, as JSON"),
         Column("reason", "string", "The field and what is wrong with it"),
     ),

@@ -31,11 +31,17 @@ from yanks as y
 join known_versions as v on v.id = y.version_id
 where y.yanked_at <= getvariable('known_at');
 
--- Advisories committed to the database by getvariable('known_at') and not withdrawn by then.
+-- Advisories committed to the database by getvariable('known_at') and not withdrawn by then, as last revised by then.
 create or replace temp table known_advisories as
-select a.id, a.canonical_name, a.informational, a.patched, a.unaffected
-from advisories as a
-where a.known_at <= getvariable('known_at') and (a.withdrawn is null or a.withdrawn > getvariable('known_at')::date);
+with standing as (
+    from advisories as a
+    where a.revised_at <= getvariable('known_at')
+    qualify row_number() over (partition by a.id order by a.revised_at desc) = 1
+)
+
+select id, canonical_name, informational, patched, unaffected
+from standing
+where withdrawn is null or withdrawn > getvariable('known_at')::date;
 
 create or replace temp table known_crates as
 select

@@ -28,6 +28,7 @@ select
         partition by rejected is null
         order by version_id, crate_id, kind, target nulls first, explicit_name nulls first, req, optional, default_features
     ) as id,
-    *
+    *,
+    null::varchar as source_key
 from judged
 order by rejected is not null, id

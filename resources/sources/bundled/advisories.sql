@@ -5,6 +5,8 @@ select
     lower(replace(package, '-', '_')) as canonical_name,
     date,
     known_at,
+    -- the facts have one revision of each: the last
+    known_at as revised_at,
     informational,
     cvss,
     categories,
@@ -13,6 +15,7 @@ select
     unaffected,
     -- a later withdrawal is not a fact of this snapshot
     case when withdrawn <= getvariable('snapshot_at')::date then withdrawn end as withdrawn,
+    null::varchar as source_key,
     case
         when id is null or package is null then 'id, package: an advisory needs both'
         when known_at is null then 'known_at: is missing (the time it was committed to the database)'

@@ -27,6 +27,7 @@ judged as (
 
 select
     row_number() over (partition by rejected is null order by name) as id,
-    *
+    *,
+    null::varchar as source_key
 from judged
 order by rejected is not null, id

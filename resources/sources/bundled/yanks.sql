@@ -5,6 +5,7 @@ select
     y.yanked_at_exact,
     -- a later undoing is not a fact of this snapshot
     case when y.unyanked_at <= getvariable('snapshot_at') then y.unyanked_at end as unyanked_at,
+    null::varchar as source_key,
     case
         when v.id is null then 'num: ' || coalesce(y.name, '?') || ' ' || coalesce(y.num, '?') || ' is not a version of the registry'
         when y.yanked_at is null then 'yanked_at: is missing'

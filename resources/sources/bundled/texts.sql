@@ -5,6 +5,7 @@ select
     d.description,
     null::varchar as readme,
     sha256(d.description) as content_sha256,
+    null::varchar as source_key,
     case
         when c.id is null then 'name: "' || coalesce(d.name, '?') || '" is not a crate of the registry'
         when coalesce(trim(d.description), '') = '' then 'description: is empty'

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dagster import ConfigurableResource
 
 from resources.errors import BadInput
 from resources.session import view_files
+from resources.sources.source import Newest, RegistrySource, Say, Snapshot, not_in_the_future, query_of
 
 TEXTS = "descriptions.csv"
 COLUMNS = {
@@ -59,7 +59,11 @@ COLUMNS = {
 }
 
 
-class RegistrySource(ConfigurableResource):
+TABLES = ("crates", "versions", "yanks", "dependencies", "advisories", "texts")
+SQL = Path(__file__).parent / "bundled"
+
+
+class BundledRegistry(RegistrySource):
     """One snapshot of the registry and the advisories, in `folder` (format: `sample/README.md`)."""
 
     folder: str
@@ -69,7 +73,7 @@ class RegistrySource(ConfigurableResource):
         return Path(self.folder) / "registry"
 
     def manifest(self) -> dict:
-        """`snapshot_at`, and per file its `sha256` and `rows`. Raises BadInput if it cannot be read."""
+        """`snapshot_at`, and per file its `sha256`. Raises BadInput if it cannot be read."""
         path = self._files / "manifest.json"
         try:
             manifest = json.loads(path.read_text())
@@ -84,47 +88,65 @@ class RegistrySource(ConfigurableResource):
             raise BadInput(f"{path} cannot be read ({error!r}): {_mend(path)}") from error
         return manifest
 
-    @property
-    def snapshot_at(self) -> datetime:
-        """The instant (UTC) at which the source stood as it is."""
-        return datetime.fromisoformat(self.manifest()["snapshot_at"])
+    def newest(self) -> Newest:
+        return Newest(datetime.fromisoformat(self.manifest()["snapshot_at"]))
 
-    @property
-    def snapshot(self) -> str:
-        """The partition key of the snapshot: its date."""
-        return self.snapshot_at.date().isoformat()
+    def fetch(self, key: str, say: Say) -> Snapshot:
+        """Verifies every file: there is nothing to fetch."""
+        snapshot = self.need(key)
+        for path in self._paths():
+            self._verify(path)
+        say(f"bundled registry of {snapshot.taken_at}: every file is whole")
+        return snapshot
 
-    def verify(self, snapshot: str) -> dict:
-        """The manifest, once every file was found whole and in its schema. Raises BadInput naming the file."""
+    def need(self, key: str) -> Snapshot:
         manifest = self.manifest()
-        if snapshot != self.snapshot:
-            raise BadInput(
-                f"the registry in {self.folder} is the snapshot of {self.snapshot}; it has none of {snapshot}"
-            )
-        if self.snapshot_at.date() > date.today():
-            raise BadInput(
-                f"{self._files}/manifest.json: snapshot_at {self.snapshot_at} is in the future: check the clock"
-            )
-        _verify_bytes(Path(self.folder) / TEXTS, manifest["files"][TEXTS])
-        for name, columns in COLUMNS.items():
-            path = self._files / f"{name}.parquet"
-            _verify_bytes(path, manifest["files"][path.name])
-            _verify_schema(path, columns)
-        return manifest
-
-    def attach(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Makes the files visible as `source_<table>`."""
-        for name in COLUMNS:
-            view_files(con, f"source_{name}", [self._files / f"{name}.parquet"])
-        texts = Path(self.folder) / TEXTS
-        con.read_csv(str(texts), header=True, dtype={"name": "VARCHAR", "description": "VARCHAR"}).create_view(
-            "source_texts", replace=True
+        snapshot = Snapshot(
+            taken_at=datetime.fromisoformat(manifest["snapshot_at"]),
+            advisories_read_at=datetime.fromisoformat(manifest["advisories_at"]),
+            source=manifest["source"],
+            sha256=hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest(),
+            tables=TABLES,
+            bytes=sum(path.stat().st_size for path in self._paths() if path.exists()),
+            bytes_fetched=0,
         )
+        if key != snapshot.key:
+            raise BadInput(f"the registry in {self.folder} is the snapshot of {snapshot.key}; it has none of {key}")
+        not_in_the_future(f"{self._files}/manifest.json: snapshot_at", snapshot.taken_at, datetime.now())
+        return snapshot
+
+    def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
+        """Makes every file that the table's query may read visible as `source_<name>`."""
+        for name in COLUMNS:
+            path = self._files / f"{name}.parquet"
+            if name == table or name in _READS.get(table, ()):
+                self._verify(path)
+                view_files(con, f"source_{name}", [path])
+        if table == "texts":
+            texts = Path(self.folder) / TEXTS
+            self._verify(texts)
+            con.read_csv(str(texts), header=True, dtype={"name": "VARCHAR", "description": "VARCHAR"}).create_view(
+                "source_texts", replace=True
+            )
+        return query_of(SQL, table)
+
+    def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
+        return {}  # Parquet has no lines
+
+    def file_of(self, table: str) -> str:
+        return TEXTS if table == "texts" else f"{'versions' if table == 'crates' else table}.parquet"
+
+    def _paths(self) -> list[Path]:
+        return [*(self._files / f"{name}.parquet" for name in COLUMNS), Path(self.folder) / TEXTS]
+
+    def _verify(self, path: Path) -> None:
+        _verify_bytes(path, self.manifest()["files"][path.name])
+        if path.stem in COLUMNS:
+            _verify_schema(path, COLUMNS[path.stem])
 
 
-def manifest_hash(manifest: dict) -> str:
-    """One hash for every byte of the source."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+# files that a table's query reads besides, or instead of, the one of its name
+_READS = {"crates": ("versions",), "versions": ("yanks",)}
 
 
 def _verify_bytes(path: Path, expected: dict) -> None:

@@ -38,12 +38,23 @@ select
     published_at as created_at,
     published_after as created_after,
     published_at_exact as created_at_exact,
+    null::timestamp as updated_at,
     exists (
         select 1 from source_yanks as y
         where y.name = v.name and y.num = v.num and y.unyanked_at is null and y.yanked_at <= getvariable('snapshot_at')
     ) as yanked,
     feature_names,
     links,
+    null::bigint as crate_size,
+    null::varchar as edition,
+    null::varchar as rust_version,
+    null::varchar as license,
+    null::bool as has_lib,
+    null::varchar as repository,
+    null::varchar[] as categories,
+    null::varchar[] as keywords,
+    null::bigint as published_by,
+    null::varchar as source_key,
     rejected
 from judged as v
 order by rejected is not null, id

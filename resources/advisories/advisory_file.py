@@ -1,0 +1,122 @@
+"""One file of the RustSec advisory database: TOML in a fence before the text (`.md`), or all of it (`.toml`, to 2020).
+
+    ```toml                                     [advisory]
+    [advisory]                                  id = "RUSTSEC-2017-0004"
+    id = "RUSTSEC-2021-0001"                    package = "base64"
+    package = "mycrate"                         date = "2017-05-03"
+    date = "2021-01-31"                         patched_versions = [">= 0.5.2"]
+    ...                                         unaffected_versions = []
+    [versions]                                  affected_functions = ["base64::encode_config"]
+    patched = [">= 1.2.3"]                      ...
+    ```
+
+Old and new keys were mixed for years, so each file may have either. `obsolete` and `yanked` are undated withdrawals.
+"""
+
+import re
+import tomllib
+from datetime import date
+from typing import NamedTuple
+
+from resources.advisories import fields
+from resources.advisories.schema import Facts, Unreadable
+
+MOST_BYTES = 1_000_000
+PATH = re.compile(rf"crates/(?P<package>{fields.CRATE.pattern})/(?P<id>{fields.ID.pattern})\.(?P<kind>md|toml)")
+EXPECTED = "crates/<crate>/RUSTSEC-YYYY-NNNN.md"
+DRAFT = "RUSTSEC-0000-0000"
+FENCED = re.compile(r"\A```toml[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+LINE_OF_ERROR = re.compile(r"at line ([0-9]+)")
+# tomllib needs quadratic time for a key of many parts: 32 kB of `a.a.a` take 5 seconds
+DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}""", re.ASCII)
+
+
+class Name(NamedTuple):
+    """What the path of an advisory's file says of it."""
+
+    package: str
+    id: str
+    is_legacy: bool
+
+
+def parse_path(path: str) -> Name | None:
+    """The name in `crates/<crate>/RUSTSEC-YYYY-NNNN.md` (or `.toml`), or None for any other path and for drafts."""
+    found = PATH.fullmatch(path)
+    if found is None or found["id"] == DRAFT:
+        return None
+    return Name(found["package"], found["id"], is_legacy=found["kind"] == "toml")
+
+
+def parse_file(path: str, content: bytes, undated: date) -> Facts:
+    """What the file at an advisory's path says; an undated withdrawal counts from `undated`. Raises Unreadable."""
+    name = parse_path(path)
+    if name is None:
+        raise Unreadable(f"an advisory's file is {EXPECTED}")
+    document = _load(content, name.is_legacy)
+    advisory = fields.table(document, "advisory")
+    versions, affected = fields.table(document, "versions"), fields.table(document, "affected")
+    facts = Facts(
+        id=fields.need_text(advisory, "id", fields.ID),
+        package=fields.need_text(advisory, "package", fields.CRATE),
+        date=fields.need_day(advisory, "date"),
+        informational=fields.informational(advisory),
+        cvss=fields.text(advisory, "cvss"),
+        categories=fields.texts(advisory, "categories"),
+        aliases=fields.texts(advisory, "aliases"),
+        patched=_patched(advisory, versions),
+        unaffected=fields.texts(versions, "unaffected") or fields.texts(advisory, "unaffected_versions"),
+        withdrawn=_withdrawn(advisory, undated),
+        functions=_functions(advisory, affected),
+        license=fields.license_of(advisory),
+    )
+    if (facts.id, facts.package) != (name.id, name.package):
+        raise Unreadable(f"it is {facts.id} of {facts.package}, but its path says {name.id} of {name.package}")
+    return facts
+
+
+def _load(content: bytes, is_legacy: bool) -> fields.Table:
+    """The file's TOML."""
+    if len(content) > MOST_BYTES:
+        raise Unreadable(f"longer than {MOST_BYTES} bytes")
+    try:
+        text = content.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8: {error}") from error
+    fenced = None if is_legacy else FENCED.match(text)
+    if not fenced and not is_legacy:
+        raise Unreadable("it does not begin with TOML between ```toml and ```", 1)
+    return _parse_toml(fenced[1], first_line=2) if fenced else _parse_toml(text, first_line=1)
+
+
+def _parse_toml(text: str, first_line: int) -> fields.Table:
+    if deep := DEEP_KEY.search(text):
+        raise Unreadable("a key has 20 parts or more", text.count("\n", 0, deep.start()) + first_line)
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise Unreadable("TOML is nested too deep") from error
+    except ValueError as error:  # broken TOML, an impossible date, a number of thousands of digits
+        line = LINE_OF_ERROR.search(str(error))
+        raise Unreadable(f"broken TOML: {str(error)[:200]}", int(line[1]) + first_line - 1 if line else None) from error
+
+
+def _patched(advisory: fields.Table, versions: fields.Table) -> list[str]:
+    """An empty list means that no version is mended; a list left out means nothing, so it is not taken as empty."""
+    if "patched" in versions:
+        return fields.texts(versions, "patched")
+    if "patched_versions" in advisory:
+        return fields.texts(advisory, "patched_versions")
+    raise Unreadable("versions.patched is missing")
+
+
+def _withdrawn(advisory: fields.Table, undated: date) -> date | None:
+    found = fields.day(advisory, "withdrawn")
+    is_flagged = advisory.get("yanked") is True or advisory.get("obsolete") is True
+    return undated if found is None and is_flagged else found
+
+
+def _functions(advisory: fields.Table, affected: fields.Table) -> list[str] | None:
+    names = [*fields.table(affected, "functions"), *fields.texts(advisory, "affected_functions")]
+    if not all(name.isprintable() for name in names):
+        raise Unreadable("affected.functions must be of printable characters")
+    return sorted(set(names)) or None

@@ -1,0 +1,140 @@
+"""Today's crates.io: the database dump, the RustSec advisories from their repository, the archive of downloads."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from resources.errors import BadInput
+from resources.http_client import HttpClient
+from resources.session import view_files
+from resources.sources.download_days import keep_days, view_kept_days
+from resources.sources.dump_csv import line_ends, read_header, view_csv
+from resources.sources.dump_fetch import Report, fetch_tables, taken_at
+from resources.sources.dump_layout import CSV_TABLES, MADE_OF, judge_header
+from resources.sources.file_bytes import is_address, open_bytes
+from resources.sources.kept_advisories import keep_advisories
+from resources.sources.snapshot_archive import KeptSnapshot, SnapshotArchive
+from resources.sources.source import Newest, RegistrySource, Say, Snapshot, not_in_the_future, query_of
+
+SQL = Path(__file__).parent / "dump"
+CLOCKS_DIFFER = timedelta(hours=1)
+
+
+class CratesIoDump(RegistrySource):
+    """The newest dump at `dump` (an https address or a path; zip or tar.gz), and the snapshots kept in `folder`.
+
+    `advisory_db` is the address of the RustSec repository, `history_days` how many days of downloads before the dump's
+    own 90 are brought from the archive.
+    """
+
+    folder: str
+    dump: str
+    contact: str
+    advisory_db: str
+    static_url: str
+    history_days: int
+
+    @property
+    def archive(self) -> SnapshotArchive:
+        return SnapshotArchive(Path(self.folder))
+
+    def newest(self) -> Newest:
+        return Newest(self._judged(taken_at(open_bytes(self.dump, self._client()))))
+
+    def _client(self) -> HttpClient | None:
+        """The way out, if the dump is not on this disk. Raises BadInput where no contact is configured."""
+        return HttpClient(self.contact) if is_address(self.dump) or self.history_days else None
+
+    def _judged(self, at: datetime) -> datetime:
+        """A dump's time, unless it cannot be. Raises BadInput."""
+        not_in_the_future(f"{self.dump}: its timestamp", at, datetime.now(UTC).replace(tzinfo=None) + CLOCKS_DIFFER)
+        kept = self.archive.find(self.archive.keys()[-1]) if self.archive.keys() else None
+        if kept and at < datetime.fromisoformat(kept.taken_at):
+            raise BadInput(
+                f"{self.dump} is the dump of {at:%Y-%m-%d %H:%M}, older than the newest that is here ({kept.taken_at}): "
+                "a mirror that lags, or an old file; choose another, the newest snapshot stays"
+            )
+        return at
+
+    def fetch(self, key: str, say: Say, report: Report | None = None) -> Snapshot:
+        """Brings the tables that changed, the advisories and the archive's days; `report` is told of every chunk."""
+        with self.archive.only_fetcher():
+            if self.archive.find(key) is None:
+                self._fetch(key, say, report or _every_tenth(say))
+        for note in self.archive.need(key).notes:
+            say(note)
+        return self.need(key)
+
+    def _fetch(self, key: str, say: Say, report: Report) -> None:
+        client = self._client()
+        source = open_bytes(self.dump, client)
+        at = self._judged(taken_at(source))
+        if at.date().isoformat() != key:
+            raise BadInput(f"{self.dump} is the dump of {at.date()}; it has none of {key}: ask for {at.date()}")
+        files, notes = fetch_tables(source, self.archive, f"{at:%Y%m%d%H%M%S}", report)
+        for name, table in CSV_TABLES.items():
+            notes += judge_header(table, read_header(self.archive.objects / files[name].object, table))
+        say("reading the advisory database")
+        files |= keep_advisories(self.archive, self.advisory_db)
+        files |= keep_days(self.archive, client, self.static_url, self.history_days, at.date(), say)
+        fetched = client.bytes_fetched if client else 0
+        kept = KeptSnapshot(
+            taken_at=at.isoformat(),
+            advisories_read_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat(),
+            source=self.dump,
+            source_bytes=source.size,
+            fetched_bytes=fetched,
+            notes=tuple(notes),
+            files=files,
+        )
+        self.archive.publish(key, kept)
+        say(f"{key}: {fetched:,} bytes fetched; the whole dump has {source.size:,}")
+
+    def need(self, key: str) -> Snapshot:
+        kept = self.archive.need(key)
+        return Snapshot(
+            taken_at=datetime.fromisoformat(kept.taken_at),
+            advisories_read_at=datetime.fromisoformat(kept.advisories_read_at),
+            source=kept.source,
+            sha256=kept.sha256,
+            tables=(*MADE_OF, "advisories"),
+            bytes=kept.stored_bytes,
+            bytes_fetched=kept.fetched_bytes,
+        )
+
+    def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
+        kept = self.archive.need(key)
+        con.execute((SQL / "macros.sql").read_text())
+        if table == "advisories":
+            view_files(con, "source_advisories", [self.archive.verified(kept.files["advisories"])])
+            view_files(con, "source_advisories_rejected", [self.archive.verified(kept.files["advisories_rejected"])])
+        if table != "yanks":
+            for name in MADE_OF.get(table, ()):
+                view_csv(con, self.archive.verified(kept.files[name]), CSV_TABLES[name])
+        if table == "downloads":
+            view_kept_days(con, self.archive, kept.files)
+        return query_of(SQL, table)
+
+    def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
+        if table == "advisories":
+            return {}
+        query = f"select source_key, max(line) from ({line_ends(CSV_TABLES[MADE_OF[table][0]])}) "
+        rows = con.execute(f"{query} where source_key in (select unnest($keys)) group by all", {"keys": source_keys})
+        return dict(rows.fetchall())
+
+    def file_of(self, table: str) -> str:
+        return f"data/{MADE_OF[table][0]}.csv" if table in MADE_OF else "crates/ of the advisory database"
+
+
+def _every_tenth(say: Say) -> Report:
+    """Progress as lines for a log: one for each tenth of a file."""
+    told: dict[str, int] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // max(total, 1)
+        if tenth > told.get(what, -1):
+            told[what] = tenth
+            say(f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+    return report

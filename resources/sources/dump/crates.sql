@@ -1,0 +1,37 @@
+-- One row per crate, with crates.io's own ids.
+with typed as (
+    select
+        try_cast(id as bigint) as id,
+        name,
+        lower(replace(name, '-', '_')) as canonical_name,
+        pg_timestamp(created_at) as created_at,
+        id as id_text,
+        created_at as created_at_text
+    from source_crates
+),
+
+judged as (
+    select
+        id,
+        name,
+        canonical_name,
+        created_at,
+        created_at as created_after,
+        true as created_at_exact,
+        case
+            when id is null then 'id: "' || coalesce(id_text, 'null') || '" is not a number'
+            when name is null or not regexp_full_match(name, '[A-Za-z][A-Za-z0-9_-]{0,63}')
+                then 'name: "' || coalesce(name, 'null') || '" is not a crate name (a letter, then letters, digits, - and _, at most 64)'
+            when created_at is null then 'created_at: "' || coalesce(created_at_text, 'null') || '" is not a time'
+            when created_at > getvariable('snapshot_at')
+                then 'created_at: ' || created_at || ' is after the snapshot (' || getvariable('snapshot_at') || ')'
+            when row_number() over (partition by canonical_name order by created_at, id) > 1
+                then 'name: "' || name || '" is another crate''s name but for case, - and _; the older was kept'
+        end as rejected,
+        id_text as raw_key
+    from typed
+)
+
+select * exclude (raw_key), case when rejected is not null then raw_key end as source_key
+from judged
+order by id

@@ -1,0 +1,83 @@
+-- One row per version and day: the dump's days, and the archive's before them.
+--
+-- A day may be in both: crates.io writes the archive first and deletes from the database then. A count only grows while
+-- its day is in the database; what is counted after it was deleted there starts from 0. So of two the larger is nearer
+-- the truth. The dump's own day is not over, and left out.
+with typed as (
+    select
+        try_cast(date as date) as date,
+        try_cast(version_id as bigint) as version_id,
+        try_cast(downloads as bigint) as downloads,
+        date as date_text,
+        version_id as version_id_text,
+        downloads as downloads_text
+    from source_version_downloads
+),
+
+dump_rows as (
+    select
+        *,
+        case
+            when date is null then 'date: "' || coalesce(date_text, 'null') || '" is not a date'
+            when version_id is null then 'version_id: "' || coalesce(version_id_text, 'null') || '" is not a number'
+            when version_id not in (select id from versions) then 'version_id: ' || version_id || ' is not a version of the dump'
+            when downloads is null or downloads < 0 then 'downloads: "' || coalesce(downloads_text, 'null') || '" is not a count'
+        end as rejected
+    from typed
+),
+
+in_both as (
+    select date, version_id, max(downloads) as downloads
+    from (
+        select date, version_id, downloads from dump_rows
+        where rejected is null and date <= getvariable('newest_archived')
+        union all
+        -- versions deleted since are in the archive still
+        select date, version_id, downloads from archived_downloads where version_id in (select id from versions)
+    )
+    group by date, version_id
+),
+
+daily as (
+    from dump_rows where rejected is not null or date > coalesce(getvariable('newest_archived'), date '1970-01-01')
+    union all by name
+    from in_both
+),
+
+masked as (
+    select unnest(generate_series(starts_on, ends_on, interval 1 day))::date as date, name
+    from (select starts_on, ends_on, unnest(scope) as name from download_breaks where kind != 'method')
+),
+
+masked_versions as (
+    select distinct m.date, v.id as version_id
+    from masked as m
+    join crates as c on c.name = m.name
+    join versions as v on v.crate_id = c.id
+),
+
+calendar as (
+    select
+        d.date,
+        d.date in (select date from masked where name = 'all') as is_masked,
+        count(b.starts_on) filter (b.ends_on < d.date) as methods_before,
+        coalesce(bool_or(d.date between b.starts_on and b.ends_on), false) as is_changing
+    from (select unnest(generate_series(date '2014-11-01', getvariable('snapshot_at')::date, interval 1 day))::date as date) as d
+    left join download_breaks as b on b.kind = 'method' and b.starts_on <= d.date
+    group by d.date
+)
+
+select
+    d.date,
+    d.version_id,
+    d.downloads,
+    coalesce(c.is_masked, false) or m.version_id is not null as is_masked,
+    -- counts of different methods do not compare; null while the method was changing
+    case when not c.is_changing then c.methods_before end as counting_method,
+    d.rejected,
+    case when d.rejected is not null then concat_ws(' ', d.date_text, d.version_id_text) end as source_key
+from daily as d
+left join calendar as c on c.date = d.date
+left join masked_versions as m on m.date = d.date and m.version_id = d.version_id
+where d.rejected is not null or d.date < getvariable('snapshot_at')::date
+order by d.date, d.version_id
