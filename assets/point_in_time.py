@@ -9,7 +9,7 @@ from resources.errors import BadInput
 from resources.session import first_row, set_variables, view
 from resources.table_store import TableStore
 
-REGISTRY_TABLES = ("crates", "versions", "yanks", "dependencies", "advisories")
+REGISTRY_TABLES = ("crates", "versions", "yanks", "dependencies", "owners", "downloads", "advisories")
 
 
 def known_at(as_of: str) -> datetime:
@@ -42,8 +42,10 @@ def attach_registry(con: duckdb.DuckDBPyConnection, store: TableStore, snapshot:
             f"the registry tables of {snapshot} were loaded from different states of the source, and their ids do not "
             "fit together: run load_snapshot for it again"
         )
-    for table in REGISTRY_TABLES:
+    for table in (*REGISTRY_TABLES, "snapshots"):
         view(con, store, table, snapshot)
+    known = first_row(con, "select tables from snapshots")
+    set_variables(con, tables=known[0] if known else [])
     con.execute((SQL / "shared" / "graph_at.sql").read_text())
 
 

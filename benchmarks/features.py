@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from assets.features.features import run_step
 from assets.point_in_time import attach_registry, set_as_of
 from assets.table_asset import SQL, Tools
 from pipeline_defs import demo
@@ -54,7 +55,7 @@ def steps_of_features(settings: Settings) -> None:
         total = 0.0
         for step in sorted((SQL / "features").glob("*.sql")):
             started = time.monotonic()
-            con.execute(step.read_text()).fetchall()
+            run_step(con, step)
             seconds = time.monotonic() - started
             total += seconds
             print(f"  {step.name:<24} {seconds:6.2f} s")

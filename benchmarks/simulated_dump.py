@@ -74,7 +74,9 @@ def write_dump(scale: float, out: Path) -> dict[str, int]:
 def open_scratch(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that spills to `folder`, with the sample as views `sample_*`."""
     con = duckdb.connect()
-    con.execute(f"set memory_limit = '4GB'; set temp_directory = '{folder}/spilled'")
+    con.execute(
+        f"set memory_limit = '4GB'; set temp_directory = '{folder}/spilled'; set max_temp_directory_size = '20GB'"
+    )
     for table in ("versions", "yanks", "dependencies"):
         con.execute(f"create view sample_{table} as from read_parquet('{SAMPLE / 'registry' / table}.parquet')")
     con.execute(f"create view sample_descriptions as from read_csv('{SAMPLE / 'descriptions.csv'}')")

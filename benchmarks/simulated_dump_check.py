@@ -22,7 +22,9 @@ READ = (
 
 def main(dump: Path) -> None:
     with TemporaryDirectory(dir=dump.parent, prefix="check-") as folder, duckdb.connect() as con:
-        con.execute(f"set memory_limit = '4GB'; set temp_directory = '{folder}/spilled'")
+        con.execute(
+            f"set memory_limit = '4GB'; set temp_directory = '{folder}/spilled'; set max_temp_directory_size = '20GB'"
+        )
         with zipfile.ZipFile(dump) as archive:
             archive.extractall(folder, [f"data/{table}.csv" for table in TABLES])
         disorderly = [table for table in TABLES if not attach(con, table, f"{folder}/data/{table}.csv")]

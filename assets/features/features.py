@@ -1,22 +1,29 @@
 """The `features` table."""
 
+from pathlib import Path
+
+import duckdb
 import pyarrow as pa
 
 from assets.point_in_time import attach_registry, set_as_of, snapshot_at_or_after
 from assets.registry.advisories import advisories
 from assets.registry.dependencies import dependencies
+from assets.registry.downloads import downloads
+from assets.registry.owners import owners
 from assets.registry.yanks import yanks
 from assets.schemas.features import FEATURES
 from assets.table_asset import SQL, Inputs, all_partitions, table_asset
-from resources.session import first_row, run_script
+from resources.session import first_row, run_script, set_variables
 
 STEPS = sorted((SQL / "features").glob("*.sql"))
+# crates whose trees are held at a time: some millions of pairs, in under 1 GB
+TREES = 20_000
 
 
 @table_asset(
     FEATURES,
     group="features",
-    deps=[all_partitions(yanks), all_partitions(dependencies), all_partitions(advisories)],
+    deps=[all_partitions(table) for table in (yanks, dependencies, owners, downloads, advisories)],
     kinds={"sql", "duckdb"},
 )
 def features(inputs: Inputs) -> pa.Table:
@@ -25,7 +32,7 @@ def features(inputs: Inputs) -> pa.Table:
     set_as_of(inputs.con, inputs.key)
     *before, last = STEPS
     for step in before:
-        inputs.con.execute(step.read_text())
+        run_step(inputs.con, step)
     rows = run_script(inputs.con, last)
     inputs.con.register("features", rows)
     vulnerable, outdated = first_row(
@@ -33,3 +40,14 @@ def features(inputs: Inputs) -> pa.Table:
     ) or (None, None)
     inputs.report(share_with_vulnerable_tree=vulnerable or 0.0, share_with_outdated_dependency=outdated or 0.0)
     return rows
+
+
+def run_step(con: duckdb.DuckDBPyConnection, step: Path) -> None:
+    """Runs a file of `assets/sql/features`; that on trees once for each part of the crates."""
+    parts = 1
+    if step.name.endswith("_trees.sql"):
+        crates = first_row(con, "select count(*) from known_crates")
+        parts = 1 + (crates[0] if crates else 0) // TREES
+    for part in range(parts):
+        set_variables(con, part=part, parts=parts)
+        con.execute(step.read_text())

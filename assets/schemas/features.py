@@ -55,6 +55,23 @@ FEATURES = Table(
         _count("prerelease_versions", "Pre-releases published"),
         Column("feature_count", "int64", "Cargo features of the default version", nullable=True),
         Column("has_links", "bool", "Whether it links a native library"),
+        Column("crate_size", "int64", "Size of the default version's .crate file", nullable=True, unit="bytes"),
+        Column("edition", "int32", "Rust edition of the default version", nullable=True, unit="year"),
+        # who stands behind it and who takes it: null where the source has no such facts
+        Column("owners_min", "int64", "Users that certainly owned it: who was removed since is forgotten", nullable=True),
+        Column("owner_teams_min", "int64", "Teams that certainly owned it", nullable=True),
+        Column(
+            "downloads_30d",
+            "double",
+            "Downloads of the last 30 days, known breaks left out and made up for; null if fewer than 20 are known",
+            nullable=True,
+        ),
+        Column(
+            "downloads_previous_30d",
+            "double",
+            "The same of the 30 days before; null too if crates.io counted them in another way",
+            nullable=True,
+        ),
         # what it depends on
         _count("dependencies_normal", "Crates it always builds with"),
         _count("dependencies_optional", "Crates a feature may add"),

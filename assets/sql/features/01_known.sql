@@ -1,5 +1,6 @@
 -- What was known at getvariable('known_at'): every later file of this folder reads these tables and no registry table but
 -- `dependencies`, whose rows belong to a version and never change. Here the point in time is kept.
+-- Of owners and downloads only what the source has: getvariable('tables') names what it knows of.
 
 -- Versions published by getvariable('known_at'), with their yanks as they stood at getvariable('known_at').
 create or replace temp table known_versions as
@@ -19,7 +20,9 @@ select
         where y.version_id = v.id and y.yanked_at <= getvariable('known_at') and (y.unyanked_at is null or y.unyanked_at > getvariable('known_at'))
     ) as yanked,
     v.feature_names,
-    v.links
+    v.links,
+    v.crate_size,
+    v.edition
 from versions as v
 join crates as c on c.id = v.crate_id
 where v.created_at <= getvariable('known_at');
@@ -51,3 +54,34 @@ select
     crate_family(crate) as family
 from known_versions
 group by crate_id;
+
+-- Owners added by getvariable('known_at'). Who was removed since is forgotten by the source: a lower bound.
+create or replace temp table known_owners as
+select o.crate_id, o.kind, o.owner_id
+from owners as o
+join known_crates as c using (crate_id)
+where o.created_at <= getvariable('known_at');
+
+-- Downloads per crate of the 60 days up to getvariable('known_at') (a date's day is over by then), without the days of
+-- known breaks; `window` is 1 for the last 30 days and 2 for the 30 before.
+create or replace temp table known_downloads as
+select
+    v.crate_id,
+    1 + (getvariable('known_at')::date - d.date) // 30 as window,
+    sum(d.downloads)::bigint as downloads
+from downloads as d
+join known_versions as v on v.id = d.version_id
+where d.date <= getvariable('known_at')::date and d.date > getvariable('known_at')::date - 60 and not d.is_masked
+group by all;
+
+-- How much of each window the series has: a day that is missing or masked is not known, and a change of the counting
+-- method makes the two windows incomparable.
+create or replace temp table known_download_windows as
+select
+    1 + (getvariable('known_at')::date - date) // 30 as window,
+    count(distinct date) as days,
+    min(counting_method) as counting_method,
+    count(distinct coalesce(counting_method, -1)) = 1 and count(counting_method) = count(*) as is_one_method
+from downloads
+where date <= getvariable('known_at')::date and date > getvariable('known_at')::date - 60 and not is_masked
+group by all;

@@ -14,30 +14,13 @@ group by d.dependent_id, d.crate_id;
 create or replace temp table past_edges as
 from built_edges_at('instants') where instant_name != 'now';
 
--- Everything a build of the crate's default version pulls in, near and far: the versions that its requirements
--- resolve to, theirs, and so on. Normal and build dependencies; optional ones are left out, since the source
+-- Which version each normal and build dependency of a version resolves to. Optional ones are left out, since the source
 -- does not say which features ask for them.
-create or replace temp table built_versions as
-with recursive version_edges as (
-    select distinct d.version_id as dependent_id, r.version_id
-    from known_dependencies as d
-    join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.req
-    where d.kind in ('normal', 'build') and not d.optional and r.version_id is not null
-),
-
-closure(root, version_id) as (
-    select f.crate_id, e.version_id
-    from default_versions as f
-    join version_edges as e on e.dependent_id = f.version_id
-    where not f.all_yanked
-    union
-    select c.root, e.version_id from closure as c join version_edges as e on e.dependent_id = c.version_id
-)
-
-select c.root, c.version_id, v.crate_id
-from closure as c
-join known_versions as v on v.id = c.version_id
-where v.crate_id != c.root;
+create or replace temp table version_edges as
+select distinct d.version_id as dependent_id, r.version_id
+from known_dependencies as d
+join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.req
+where d.kind in ('normal', 'build') and not d.optional and r.version_id is not null;
 
 -- PageRank, 20 rounds, damping 0.85, in integers of 1e-15 so that the order of summing changes no bit;
 -- what a crate without dependencies holds is not handed on.

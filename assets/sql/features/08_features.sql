@@ -37,6 +37,13 @@ select
     r.prerelease_versions,
     len(dv.feature_names) as feature_count,
     dv.links is not null as has_links,
+    dv.crate_size,
+    try_cast(dv.edition as integer) as edition,
+
+    case when list_contains(getvariable('tables'), 'owners') then coalesce(oc.owners_min, 0) end as owners_min,
+    case when list_contains(getvariable('tables'), 'owners') then coalesce(oc.owner_teams_min, 0) end as owner_teams_min,
+    dc.downloads_30d,
+    dc.downloads_previous_30d,
 
     coalesce(s.dependencies_normal, 0) as dependencies_normal,
     coalesce(s.dependencies_optional, 0) as dependencies_optional,
@@ -81,6 +88,8 @@ left join tree as t using (crate_id)
 left join dependents as d using (crate_id)
 left join transitive_dependents as td using (crate_id)
 left join pagerank as pr using (crate_id)
+left join owner_counts as oc on oc.crate_id = c.crate_id
+left join download_counts as dc on dc.crate_id = c.crate_id
 left join dependents_change as cr on cr.crate_id = c.crate_id and cr.instant_name = 'recent'
 left join dependents_change as cl on cl.crate_id = c.crate_id and cl.instant_name = 'long'
 left join own_advisories as a on a.crate_id = c.crate_id

@@ -110,28 +110,8 @@ join known_crates as t on t.crate_id = n.crate_id
 where s.family != t.family
 group by n.crate_id, n.instant_name;
 
-create or replace temp table tree as
-with trouble as (
-    select
-        b.root,
-        list(distinct c.name order by c.name) filter (a.informational is null) as vulnerable_names,
-        list(distinct c.name order by c.name) filter (a.informational = 'unmaintained') as unmaintained_names
-    from built_versions as b
-    join affected_versions as a on a.version_id = b.version_id
-    join known_crates as c on c.crate_id = b.crate_id
-    group by b.root
-),
-
-sizes as (
-    select root, count(distinct crate_id) as transitive_dependencies from built_versions group by root
-)
-
-select s.root as crate_id, s.transitive_dependencies, t.vulnerable_names, t.unmaintained_names
-from sizes as s
-left join trouble as t using (root);
-
 create or replace temp table transitive_dependents as
-select crate_id, count(distinct root) as transitive_dependents from built_versions group by crate_id;
+select crate_id, sum(dependents)::bigint as transitive_dependents from tree_dependents group by crate_id;
 
 create or replace temp table default_trouble as
 select
@@ -150,3 +130,32 @@ select
 from known_advisories as a
 join known_crates as c on c.crate = a.canonical_name
 group by c.crate_id;
+
+create or replace temp table owner_counts as
+select
+    crate_id,
+    count(*) filter (kind = 'user') as owners_min,
+    count(*) filter (kind = 'team') as owner_teams_min
+from known_owners
+group by crate_id;
+
+-- Downloads of 30 days: those counted, for as many days as were counted; null where fewer than 20 were.
+create or replace temp table download_counts as
+with windows as (
+    select
+        max(days) filter (window = 1 and is_one_method) as days_now,
+        max(days) filter (window = 2 and is_one_method) as days_before,
+        count(distinct counting_method) = 1 as is_comparable
+    from known_download_windows
+)
+
+select
+    c.crate_id,
+    case when w.days_now >= 20 then coalesce(any_value(d.downloads) filter (d.window = 1), 0) * 30 / w.days_now end as downloads_30d,
+    case when w.days_before >= 20 and w.is_comparable
+        then coalesce(any_value(d.downloads) filter (d.window = 2), 0) * 30 / w.days_before
+    end as downloads_previous_30d
+from known_crates as c
+cross join windows as w
+left join known_downloads as d on d.crate_id = c.crate_id
+group by c.crate_id, w.days_now, w.days_before, w.is_comparable;

@@ -1,0 +1,46 @@
+-- What builds pull in, near and far: run once for each part of the crates, getvariable('part') of getvariable('parts'), so
+-- that all trees together, hundreds of millions of pairs, need never be held.
+
+create temp table if not exists tree (
+    crate_id bigint, transitive_dependencies bigint, vulnerable_names varchar[], unmaintained_names varchar[]
+);
+create temp table if not exists tree_dependents (crate_id bigint, dependents bigint);
+
+-- The versions that the requirements of a crate's default version resolve to, theirs, and so on.
+create or replace temp table built_versions as
+with recursive closure(root, version_id) as (
+    select f.crate_id, e.version_id
+    from default_versions as f
+    join version_edges as e on e.dependent_id = f.version_id
+    where not f.all_yanked and f.crate_id % getvariable('parts') = getvariable('part')
+    union
+    select c.root, e.version_id from closure as c join version_edges as e on e.dependent_id = c.version_id
+)
+
+select c.root, c.version_id, v.crate_id
+from closure as c
+join known_versions as v on v.id = c.version_id
+where v.crate_id != c.root;
+
+insert into tree
+with trouble as (
+    select
+        b.root,
+        list(distinct c.name order by c.name) filter (a.informational is null) as vulnerable_names,
+        list(distinct c.name order by c.name) filter (a.informational = 'unmaintained') as unmaintained_names
+    from built_versions as b
+    join affected_versions as a on a.version_id = b.version_id
+    join known_crates as c on c.crate_id = b.crate_id
+    group by b.root
+),
+
+sizes as (
+    select root, count(distinct crate_id) as transitive_dependencies from built_versions group by root
+)
+
+select s.root as crate_id, s.transitive_dependencies, t.vulnerable_names, t.unmaintained_names
+from sizes as s
+left join trouble as t using (root);
+
+insert into tree_dependents
+select crate_id, count(distinct root) from built_versions group by crate_id;
