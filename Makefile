@@ -5,10 +5,11 @@ export CRATES_DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test ui sql lint bench clean lock
+.PHONY: help demo refresh test ui sql lint bench clean lock
 
 help:
 	@echo "make demo    run the whole DAG on the bundled registry and print the answer"
+	@echo "make refresh today's crates.io, from nothing to scores (CRATES_CONTACT=you@example.org)"
 	@echo "make test    lint, types, import rules and every test"
 	@echo "make ui      the Dagster UI on http://127.0.0.1:3000 (PORT=… for another)"
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
@@ -29,6 +30,10 @@ help:
 
 demo: .venv/ready
 	@$(BIN)/python -m pipeline_defs.demo
+
+refresh: export CRATES_SOURCE := crates.io
+refresh: .venv/ready
+	@$(BIN)/python -m pipeline_defs.refresh
 
 test: lint
 	@$(BIN)/python -m pytest

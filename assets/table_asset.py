@@ -27,6 +27,7 @@ from dagster import (
     FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
+    RetryPolicy,
     TableColumn,
     TableColumnConstraints,
     TableSchema,
@@ -37,7 +38,7 @@ from assets.preview import first_rows, markdown
 from assets.schemas import TABLES
 from resources import contracts
 from resources.catalog import Catalog
-from resources.errors import BadInput, CannotWrite
+from resources.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.schema import Table
 from resources.session import Sessions, set_variables
 from resources.sources.source import RegistrySource
@@ -158,6 +159,7 @@ def table_asset(
     kinds: set[str],
     partitioned: bool = True,
     freshness: FreshnessPolicy | None = None,
+    retries: RetryPolicy | None = None,
 ) -> Callable[[Build], AssetsDefinition]:
     """Makes an asset of a function that returns a table's rows for one partition."""
 
@@ -183,6 +185,7 @@ def table_asset(
             ],
             required_resource_keys=set(Tools.NAMES),
             freshness_policy=freshness,
+            retry_policy=retries,
         )
         def run(context: AssetExecutionContext) -> Iterator[AssetCheckResult | MaterializeResult]:
             worst: dict[str, contracts.Outcome] = {}
@@ -211,6 +214,8 @@ def _run_partition(context: AssetExecutionContext, build: TableBuild, key: str, 
             tools.catalog.rebuild(tools.store, TABLES)
     except (BadInput, CannotWrite) as error:
         raise Failure(f"{name} {key}: {error}", allow_retries=False) from error
+    except SourceUnreachable as error:
+        raise Failure(f"{name} {key}: {error}") from error
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         mend = f"free space or memory (CRATES_DATA, CRATES_MEMORY); {name} is as it was before"
         raise Failure(f"{name} {key}: DuckDB could not go on: {error}: {mend}", allow_retries=False) from error

@@ -41,6 +41,7 @@ def build_source(settings: Settings) -> RegistrySource:
         advisory_db=settings.advisory_db,
         static_url=settings.static_url,
         history_days=settings.history_days,
+        keep=settings.keep_snapshots,
     )
 
 

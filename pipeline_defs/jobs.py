@@ -2,7 +2,8 @@
 
 from dagster import AssetSelection, define_asset_job
 
-REGISTRY = AssetSelection.groups("registry") | AssetSelection.assets("texts")
+KEPT = AssetSelection.assets("kept_snapshots")
+REGISTRY = (AssetSelection.groups("registry") | AssetSelection.assets("texts")) - KEPT
 
 load_snapshot = define_asset_job(
     "load_snapshot",
@@ -31,8 +32,22 @@ score_crates = define_asset_job(
 )
 snapshot_to_scores = define_asset_job(
     "snapshot_to_scores",
-    selection=REGISTRY | AssetSelection.assets("features", "labels", "predictions", "scores"),
+    selection=REGISTRY | AssetSelection.assets("features", "labels", "predictions", "scores") | KEPT,
     description="From the newest snapshot to scores, every day.",
 )
 
-JOBS = [load_snapshot, compute_features, compute_labels, train_predictor, score_crates, snapshot_to_scores]
+keep_snapshots = define_asset_job(
+    "keep_snapshots",
+    selection=KEPT,
+    description="Removes snapshots that are kept no longer, and says how much space the others take.",
+)
+
+JOBS = [
+    load_snapshot,
+    compute_features,
+    compute_labels,
+    train_predictor,
+    score_crates,
+    snapshot_to_scores,
+    keep_snapshots,
+]

@@ -5,7 +5,7 @@ from dagster import RunRequest, ScheduleEvaluationContext, SkipReason, schedule
 from assets.table_asset import SQL
 from pipeline_defs.instance import register_dates
 from pipeline_defs.jobs import compute_labels, snapshot_to_scores, train_predictor
-from resources.errors import BadInput
+from resources.errors import BadInput, SourceUnreachable
 from resources.session import Sessions, set_variables, view
 from resources.sources.source import RegistrySource
 from resources.table_store import TableStore
@@ -16,7 +16,7 @@ def daily_snapshot(context: ScheduleEvaluationContext, source: RegistrySource) -
     """Takes the source's newest snapshot to scores, once."""
     try:
         newest = source.newest()
-    except BadInput as error:
+    except (BadInput, SourceUnreachable) as error:
         return SkipReason(str(error))
     register_dates(context.instance, [newest.key])
     return RunRequest(run_key=newest.taken_at.isoformat(), partition_key=newest.key)

@@ -7,3 +7,7 @@ class BadInput(Exception):
 
 class CannotWrite(Exception):
     """The data folder takes no more: full, read-only or gone. What was there before is untouched."""
+
+
+class SourceUnreachable(Exception):
+    """A server did not answer as it should, for now: trying again later may help."""

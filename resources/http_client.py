@@ -20,7 +20,7 @@ import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
 from urllib3.util.retry import RequestHistory, Retry
 
-from resources.errors import BadInput, CannotWrite
+from resources.errors import BadInput, CannotWrite, SourceUnreachable
 
 API_URL = "https://crates.io/api/v1"
 API_PAUSE_S = 1.0  # from one answer of the API to the next request: never more than one a second, however it travels
@@ -46,10 +46,6 @@ RETRY = Retry(
 )
 
 T = TypeVar("T")
-
-
-class SourceUnreachable(Exception):
-    """The server did not answer as it should, for now: trying again later may help."""
 
 
 class SourceChanged(BadInput):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +29,7 @@ from resources.schema import Table
 ROW_GROUP = 122_880  # DuckDB's own row group, so that its scans split evenly
 CURRENT, LOCK = "current.json", "lock"
 
-Rows = pa.Table | pa.RecordBatchReader
+Rows: TypeAlias = "pa.Table | pa.RecordBatchReader"
 
 
 @dataclass(frozen=True)

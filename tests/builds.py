@@ -14,7 +14,13 @@ build_defs()  # loads every table asset, and so fills BUILDS
 
 
 def tools(data: Path, registry: Path) -> Tools:
-    return Tools(**build_resources(replace(Settings.from_env(), data=data, registry=registry, threads=2)))
+    return sources_tools(replace(Settings.from_env(), data=data, registry=registry, threads=2))
+
+
+def sources_tools(settings: Settings) -> Tools:
+    """The tools of an installation, whatever its source."""
+    resources = build_resources(settings)
+    return Tools(**{name: resources[name] for name in Tools.NAMES})
 
 
 def build(table: str, key: str, with_tools: Tools) -> Built:

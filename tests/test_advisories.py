@@ -40,6 +40,7 @@ from hypothesis import strategies as st
 from resources.advisories import archive, clone, history
 from resources.advisories.advisory_file import MOST_BYTES, parse_file
 from resources.advisories.clone import update_clone
+from resources.advisories.git import GitFailed, git
 from resources.advisories.git_reader import read_repository
 from resources.advisories.osv_reader import read_osv
 from resources.advisories.schema import ADVISORIES, OSV_ADVISORIES, Rejected, Unreadable
@@ -104,6 +105,20 @@ def test_file_of_either_form_says_what_the_row_says(advisory: Row, kind: str) ->
 def test_file_written_otherwise(written: str, instead: str, expected: Row) -> None:
     content = advisory_md(FOO).replace(written, instead).encode()
     assert vars(parse_file(path_of(FOO), content, date(2030, 1, 1))) == {**FOO, **expected}
+
+
+def test_file_of_2017_has_its_id_in_its_name_only() -> None:
+    content = """
+        [vulnerability]
+        package = "foo"
+        patched_versions = [">= 1.2.3"]
+        dwf = ["CVE-2021-1"]
+        date = "2021-01-31"
+        url = false
+    """
+    assert vars(parse_file(path_of(FOO, "toml"), content.encode(), T0.date())) == FOO
+    with pytest.raises(Unreadable, match="id is missing"):
+        parse_file(path_of(FOO), f"```toml\n{content}\n```".encode(), T0.date())
 
 
 @pytest.mark.parametrize(
@@ -295,7 +310,7 @@ def test_what_cannot_be_read_is_rejected_and_nothing_else_is_lost(tmp_path: Path
     )
     rejected: list[Rejected] = []
     rows = read_repository(path, rejected).to_pylist()
-    assert rows == [revision(FOO, 0, 0), revision(changed, 0, 2), revision(BAR, 0, 0), revision(late, 2, 2)]
+    assert rows == [revision(FOO, 0, 0), revision(changed, 0, 2), revision(BAR, 0, 0), revision(late, 1, 2)]
     shas = run_git(path, "log", "--reverse", "--format=%H").decode().split()
     found = [(r.file, r.commit and shas.index(r.commit), r.line, r.reason) for r in rejected]
     fenced, misplaced = "it does not begin with TOML between ```toml and ```", "an advisory's file is crates/<crate>/"
@@ -384,6 +399,14 @@ def test_settings_and_hooks_of_a_repository_run_nothing(tmp_path: Path) -> None:
     update_clone(str(source), tmp_path / "clone")
     assert len(read(tmp_path / "clone")) == 2
     assert not sprung.exists()
+
+
+@pytest.mark.parametrize(("script", "reason"), [("sleep 60", "after 1 seconds"), ("yes", "more than 1000 bytes")])
+def test_git_that_does_not_end_is_ended_with_its_children(tmp_path: Path, script: str, reason: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(GitFailed, match=reason):
+        git(tmp_path, "-c", f"alias.endless=!{script}", "endless", seconds=1, most_bytes=1000)
+    assert time.monotonic() - started < 20
 
 
 # --- a clone
@@ -757,27 +780,27 @@ def test_fuzz_broken_files_lose_no_other_advisory(
 
 
 @pytest.fixture(scope="module")
-def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packed repository of a few advisories."""
+def small_repository(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a packed repository of a few advisories."""
     path = write_repository(
         tmp_path_factory.mktemp("small") / "db", [adds([a], at(i)) for i, a in enumerate(HAND_MADE)]
     )
     shutil.rmtree(path / "hooks")
-    run_git(path, "gc", "--quiet")
-    return path
+    run_git(path, "repack", "-adq")
+    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 @fuzzed
 @given(data=st.data())
 def test_fuzz_a_repository_with_wrong_bytes_is_bad_input_at_worst(
-    tmp_path_factory: pytest.TempPathFactory, small_repository: Path, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, small_repository: dict[str, bytes], data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "db"
-    shutil.copytree(small_repository, path)
-    files = sorted(p for p in path.rglob("*") if p.is_file() and p.stat().st_size)
-    for file in data.draw(st.lists(st.sampled_from(files), min_size=1, max_size=2)):
-        file.chmod(0o644)
-        file.write_bytes(data.draw(mutated([file.read_bytes()], [b"\x00", b"\n", b"../", b"ref: "])))
+    changed = data.draw(st.sets(st.sampled_from(sorted(small_repository)), min_size=1, max_size=2))
+    for name, content in small_repository.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        tokens = [b"\x00", b"\n", b"../", b"ref: "]
+        (path / name).write_bytes(data.draw(mutated([content], tokens)) if name in changed else content)
     try:
         read_repository(path, [])
     except BadInput as error:

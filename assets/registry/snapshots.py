@@ -3,13 +3,21 @@
 from datetime import date
 
 import pyarrow as pa
+from dagster import Backoff, RetryPolicy
 
 from assets.registry.sources import REGISTRY_SOURCE
 from assets.schemas.registry import SNAPSHOTS
 from assets.table_asset import Inputs, table_asset
 
 
-@table_asset(SNAPSHOTS, group="registry", deps=[REGISTRY_SOURCE], kinds={"python"})
+@table_asset(
+    SNAPSHOTS,
+    group="registry",
+    deps=[REGISTRY_SOURCE],
+    kinds={"python"},
+    # a server that is down for a while; what was fetched by then is not fetched again
+    retries=RetryPolicy(max_retries=3, delay=300, backoff=Backoff.EXPONENTIAL),
+)
 def snapshots(inputs: Inputs) -> pa.Table:
     """Brings the snapshot here, verifies every byte of it, and says what the other tables are loaded from."""
     snapshot = inputs.tools.source.fetch(inputs.key, inputs.log.info)

@@ -58,7 +58,9 @@ FEATURES = Table(
         Column("crate_size", "int64", "Size of the default version's .crate file", nullable=True, unit="bytes"),
         Column("edition", "int32", "Rust edition of the default version", nullable=True, unit="year"),
         # who stands behind it and who takes it: null where the source has no such facts
-        Column("owners_min", "int64", "Users that certainly owned it: who was removed since is forgotten", nullable=True),
+        Column(
+            "owners_min", "int64", "Users that certainly owned it: who was removed since is forgotten", nullable=True
+        ),
         Column("owner_teams_min", "int64", "Teams that certainly owned it", nullable=True),
         Column(
             "downloads_30d",

@@ -155,7 +155,7 @@ DOWNLOADS = Table(
         Column(
             "counting_method",
             "int64",
-            "How crates.io counted: 0, and one more after each change; null while it was changing. Do not compare across",
+            "How crates.io counted: one more after each change, null during one. Not comparable across",
             nullable=True,
         ),
     ),
@@ -229,4 +229,17 @@ QUARANTINE = Table(
         Column("reason", "string", "The field and what is wrong with it"),
     ),
     key=("table_name", "number"),
+)
+
+KEPT_SNAPSHOTS = Table(
+    name="kept_snapshots",
+    grain="One row per snapshot that is kept, with the space it takes.",
+    partition="version",
+    columns=(
+        Column("snapshot", "date", "Date of the snapshot"),
+        Column("source_bytes", "int64", "Size of its files as they were fetched", unit="bytes"),
+        Column("own_bytes", "int64", "Size of those of them that no earlier snapshot has", unit="bytes"),
+        Column("table_bytes", "int64", "Size of its registry tables in the warehouse", unit="bytes"),
+    ),
+    key=("snapshot",),
 )

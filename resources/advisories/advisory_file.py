@@ -1,16 +1,17 @@
 """One file of the RustSec advisory database: TOML in a fence before the text (`.md`), or all of it (`.toml`, to 2020).
 
     ```toml                                     [advisory]
-    [advisory]                                  id = "RUSTSEC-2017-0004"
-    id = "RUSTSEC-2021-0001"                    package = "base64"
-    package = "mycrate"                         date = "2017-05-03"
-    date = "2021-01-31"                         patched_versions = [">= 0.5.2"]
-    ...                                         unaffected_versions = []
-    [versions]                                  affected_functions = ["base64::encode_config"]
+    [advisory]                                  package = "base64"
+    id = "RUSTSEC-2021-0001"                    date = "2017-05-03"
+    package = "mycrate"                         patched_versions = [">= 0.5.2"]
+    date = "2021-01-31"                         unaffected_versions = []
+    ...                                         affected_functions = ["base64::encode_config"]
+    [versions]                                  dwf = ["CVE-2017-1000430"]
     patched = [">= 1.2.3"]                      ...
     ```
 
-Old and new keys were mixed for years, so each file may have either. `obsolete` and `yanked` are undated withdrawals.
+Old and new keys were mixed for years, so each file may have either. Until 2018 the id was in the file's name only, and
+the first table was called `vulnerability` at first. `obsolete` and `yanked` are withdrawals without a date.
 """
 
 import re
@@ -53,7 +54,9 @@ def parse_file(path: str, content: bytes, undated: date) -> Facts:
     if name is None:
         raise Unreadable(f"an advisory's file is {EXPECTED}")
     document = _load(content, name.is_legacy)
-    advisory = fields.table(document, "advisory")
+    advisory = fields.table(document, "advisory") or fields.table(document, "vulnerability")
+    if name.is_legacy:
+        advisory = {"id": name.id, **advisory}
     versions, affected = fields.table(document, "versions"), fields.table(document, "affected")
     facts = Facts(
         id=fields.need_text(advisory, "id", fields.ID),
@@ -62,7 +65,7 @@ def parse_file(path: str, content: bytes, undated: date) -> Facts:
         informational=fields.informational(advisory),
         cvss=fields.text(advisory, "cvss"),
         categories=fields.texts(advisory, "categories"),
-        aliases=fields.texts(advisory, "aliases"),
+        aliases=fields.texts(advisory, "aliases") or fields.texts(advisory, "dwf"),
         patched=_patched(advisory, versions),
         unaffected=fields.texts(versions, "unaffected") or fields.texts(advisory, "unaffected_versions"),
         withdrawn=_withdrawn(advisory, undated),

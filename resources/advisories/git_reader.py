@@ -7,7 +7,8 @@ that run backwards are raised to the time before them. Of commits in the same se
 Revisions are of an id, wherever its file stands under `crates/`: it may move to another crate's folder, or from
 `.toml` to `.md`. An id whose file is removed is withdrawn on the day of the removal, since nobody who reads the
 database finds it from then on; ids that move to the `rust/` collection, or get another number, are the same case. A
-revision that cannot be read is rejected, and the one before it stays: an id is known from its first readable one.
+revision that cannot be read is rejected, and the one before it stays. `known_at` is when the id's file first stood,
+readable or not; what it said is known from `revised_at` on.
 Drafts (`RUSTSEC-0000-0000`) have no id yet and are not read.
 """
 
@@ -51,6 +52,7 @@ class _Replay:
     history: History
     rejected: list[Rejected]
     files: dict[str, Files] = field(default_factory=dict)
+    stood_at: dict[str, datetime] = field(default_factory=dict)
     revisions: dict[str, list[_Revision]] = field(default_factory=dict)
 
     def apply(self, commit: Commit) -> None:
@@ -65,6 +67,7 @@ class _Replay:
                 files.pop(path, None)
             else:
                 files[path] = (mode, blob)
+                self.stood_at.setdefault(name.id, commit.at)
         for id_, files in touched.items():
             self._revise(commit, self.revisions.setdefault(id_, []), files)
 
@@ -104,8 +107,8 @@ class _Replay:
 
     def table(self) -> pa.Table:
         rows = [
-            {**asdict(revision.facts), "known_at": revisions[0].at, "revised_at": revision.at}
-            for _, revisions in sorted(self.revisions.items())
+            {**asdict(revision.facts), "known_at": self.stood_at[id_], "revised_at": revision.at}
+            for id_, revisions in sorted(self.revisions.items())
             for revision in revisions
         ]
         return pa.Table.from_pylist(rows, schema=ADVISORIES)

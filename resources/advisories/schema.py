@@ -14,8 +14,8 @@ ADVISORIES = pa.schema(
         "id": pa.string(),
         "package": pa.string(),
         "date": pa.date32(),  # disclosed; may be years before it was known
-        "known_at": pa.timestamp("us"),  # the advisory's first revision
-        "revised_at": pa.timestamp("us"),  # this revision
+        "known_at": pa.timestamp("us"),  # its file was in the database
+        "revised_at": pa.timestamp("us"),  # it said this; the first time is `known_at`, if it could be read then
         "informational": pa.string(),  # one of INFORMATIONAL; null for a vulnerability
         "cvss": pa.string(),
         "categories": TEXTS,

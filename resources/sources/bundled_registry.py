@@ -115,6 +115,13 @@ class BundledRegistry(RegistrySource):
         not_in_the_future(f"{self._files}/manifest.json: snapshot_at", snapshot.taken_at, datetime.now())
         return snapshot
 
+    def prune(self) -> list[str]:
+        return []  # its one snapshot is part of the project
+
+    def space(self) -> dict[str, tuple[int, int]]:
+        snapshot = self.need(self.newest().key)
+        return {snapshot.key: (snapshot.bytes, snapshot.bytes)}
+
     def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
         """Makes every file that the table's query may read visible as `source_<name>`."""
         for name in COLUMNS:

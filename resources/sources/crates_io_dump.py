@@ -25,7 +25,7 @@ class CratesIoDump(RegistrySource):
     """The newest dump at `dump` (an https address or a path; zip or tar.gz), and the snapshots kept in `folder`.
 
     `advisory_db` is the address of the RustSec repository, `history_days` how many days of downloads before the dump's
-    own 90 are brought from the archive.
+    own 90 are brought from the archive, `keep` how many of the newest snapshots are kept, beside the first of a month.
     """
 
     folder: str
@@ -34,6 +34,7 @@ class CratesIoDump(RegistrySource):
     advisory_db: str
     static_url: str
     history_days: int
+    keep: int
 
     @property
     def archive(self) -> SnapshotArchive:
@@ -43,16 +44,17 @@ class CratesIoDump(RegistrySource):
         return Newest(self._judged(taken_at(open_bytes(self.dump, self._client()))))
 
     def _client(self) -> HttpClient | None:
-        """The way out, if the dump is not on this disk. Raises BadInput where no contact is configured."""
+        """The way out, if anything is not on this disk. Raises BadInput where no contact is configured."""
         return HttpClient(self.contact) if is_address(self.dump) or self.history_days else None
 
     def _judged(self, at: datetime) -> datetime:
         """A dump's time, unless it cannot be. Raises BadInput."""
-        not_in_the_future(f"{self.dump}: its timestamp", at, datetime.now(UTC).replace(tzinfo=None) + CLOCKS_DIFFER)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        not_in_the_future(f"{self.dump}: its timestamp", at, now + CLOCKS_DIFFER)
         kept = self.archive.find(self.archive.keys()[-1]) if self.archive.keys() else None
         if kept and at < datetime.fromisoformat(kept.taken_at):
             raise BadInput(
-                f"{self.dump} is the dump of {at:%Y-%m-%d %H:%M}, older than the newest that is here ({kept.taken_at}): "
+                f"{self.dump} is the dump of {at:%Y-%m-%d %H:%M}, older than the newest here ({kept.taken_at}): "
                 "a mirror that lags, or an old file; choose another, the newest snapshot stays"
             )
         return at
@@ -102,6 +104,12 @@ class CratesIoDump(RegistrySource):
             bytes=kept.stored_bytes,
             bytes_fetched=kept.fetched_bytes,
         )
+
+    def prune(self) -> list[str]:
+        return self.archive.prune(self.keep)
+
+    def space(self) -> dict[str, tuple[int, int]]:
+        return self.archive.space()
 
     def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
         kept = self.archive.need(key)

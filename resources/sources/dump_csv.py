@@ -19,9 +19,13 @@ def read_header(path: Path, table: CsvTable) -> list[str]:
     try:
         header = next(csv.reader([line.decode()]), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"data/{table.name}.csv: the header line cannot be read ({error}): fetch the dump again") from error
+        raise BadInput(
+            f"data/{table.name}.csv: the header line cannot be read ({error}): fetch the dump again"
+        ) from error
     if not line.endswith(b"\n") or not header:
-        raise BadInput(f"data/{table.name}.csv: no header line in the first {LONGEST_HEADER} bytes: fetch the dump again")
+        raise BadInput(
+            f"data/{table.name}.csv: no header line in the first {LONGEST_HEADER} bytes: fetch the dump again"
+        )
     return header
 
 
@@ -32,9 +36,7 @@ def view_csv(con: duckdb.DuckDBPyConnection, path: Path, table: CsvTable) -> Non
     """
     header = read_header(path, table)
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in header)
-    chosen = ", ".join(
-        f'"{name}"' if name in header else f'null::varchar as "{name}"' for name in table.used
-    )
+    chosen = ", ".join(f'"{name}"' if name in header else f'null::varchar as "{name}"' for name in table.used)
     con.execute(
         f"""
         create or replace view source_{table.name} as
@@ -51,11 +53,12 @@ def view_csv(con: duckdb.DuckDBPyConnection, path: Path, table: CsvTable) -> Non
 def line_ends(table: CsvTable) -> str:
     """A query for the line at which each record of `source_<table>` ends, by the text of its key."""
     newlines = " + ".join(
-        f"coalesce(length(\"{name}\") - length(replace(\"{name}\", chr(10), '')), 0)" for name in table.used
+        f'coalesce(length("{name}") - length(replace("{name}", chr(10), \'\')), 0)' for name in table.used
     )
     key = f"concat_ws(' ', {', '.join(table.key)})"
     return (
-        f"select {key} as source_key, 1 + row_number() over () + sum({newlines}) over (rows unbounded preceding) as line "
+        f"select {key} as source_key, "
+        f"1 + row_number() over () + sum({newlines}) over (rows unbounded preceding) as line "
         f"from source_{table.name}"
     )
 

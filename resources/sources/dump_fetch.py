@@ -29,7 +29,9 @@ def taken_at(source: FileBytes) -> datetime:
         # nanoseconds are more than Python reads
         at = datetime.fromisoformat(_micros(stamp))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{source.name}: metadata.json has no timestamp that can be read ({error!r}): is it a dump?") from error
+        raise BadInput(
+            f"{source.name}: metadata.json has no timestamp that can be read ({error!r}): is it a dump?"
+        ) from error
     return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
 
 
@@ -39,7 +41,9 @@ def _micros(stamp: str) -> str:
     return f"{head}.{rest[: min(digits, 6)].ljust(6, '0')}{rest[digits:]}" if dot else stamp
 
 
-def fetch_tables(source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report) -> tuple[dict[str, KeptFile], list[str]]:
+def fetch_tables(
+    source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report
+) -> tuple[dict[str, KeptFile], list[str]]:
     """Every needed table among the objects of `archive`, and words on what was passed over.
 
     `stamp` tells one dump from the next: a fetch that was cut goes on only with the bytes of the same dump.
@@ -52,7 +56,9 @@ def fetch_tables(source: FileBytes, archive: SnapshotArchive, stamp: str, report
     return _from_zip(source, archive, stamp, report)
 
 
-def _from_zip(source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report) -> tuple[dict[str, KeptFile], list[str]]:
+def _from_zip(
+    source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report
+) -> tuple[dict[str, KeptFile], list[str]]:
     dump = DumpZip(source)
     members = {_table(name): member for name, member in dump.members().items() if _table(name)}
     notes = judge_tables(set(members))
@@ -79,14 +85,14 @@ def _from_zip(source: FileBytes, archive: SnapshotArchive, stamp: str, report: R
     return files, notes
 
 
-def _from_tar(source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report) -> tuple[dict[str, KeptFile], list[str]]:
+def _from_tar(
+    source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report
+) -> tuple[dict[str, KeptFile], list[str]]:
     path = source.path if isinstance(source, LocalBytes) else archive.partial / f"{stamp}-dump.tar.gz"
     if not isinstance(source, LocalBytes):
         source.copy(0, source.size, path, lambda done: report("db-dump.tar.gz", done, source.size))
     building = {f"data/{table}.csv": archive.partial / f"{stamp}-{table}.gz" for table in CSV_TABLES}
-    members = DumpTar(source.name, path).take(
-        building, lambda done: report("tables of the tar.gz", done, source.size)
-    )
+    members = DumpTar(source.name, path).take(building, lambda done: report("tables of the tar.gz", done, source.size))
     notes = judge_tables({table for name in members if (table := _table(name))})
     files: dict[str, KeptFile] = {}
     for name, built in building.items():

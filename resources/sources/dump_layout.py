@@ -1,4 +1,4 @@
-"""What the crates.io database dump looks like: which columns a load needs, which it can do without, which it passes over.
+"""The layout of the crates.io database dump: columns that a load needs, can do without, or passes over.
 
 The layout has changed a dozen times since 2024 and will again: columns are found by header name, never by position.
 """
@@ -10,7 +10,7 @@ from resources.errors import BadInput
 
 @dataclass(frozen=True)
 class CsvTable:
-    """One CSV file of the dump. `key` are the columns that find a row; `known` are columns that no table of ours uses."""
+    """One CSV file of the dump. `key` columns find a row; `known` ones are in no table of ours."""
 
     name: str
     key: tuple[str, ...]
@@ -34,8 +34,8 @@ CSV_TABLES: dict[str, CsvTable] = {
             required=("id", "name", "created_at"),
             optional=("description", "readme"),
             known=(
-                "documentation", "homepage", "max_features", "max_upload_size", "repository", "trustpub_only", "updated_at",
-                "downloads", "license", "textsearchable_index_col",
+                "documentation", "downloads", "homepage", "license", "max_features", "max_upload_size", "repository",
+                "textsearchable_index_col", "trustpub_only", "updated_at",
             ),
             longest_record=32_000_000,
         ),
@@ -103,7 +103,9 @@ def judge_header(table: CsvTable, header: list[str]) -> list[str]:
             "layout of the dump has changed, and resources/sources/dump_layout.py has to follow"
         )
     if len(set(header)) < len(header):
-        raise BadInput(f"data/{table.name}.csv: a column stands twice in {', '.join(header)[:300]}: fetch the dump again")
+        raise BadInput(
+            f"data/{table.name}.csv: a column stands twice in {', '.join(header)[:300]}: fetch the dump again"
+        )
     unknown = [column for column in header if column not in (*table.used, *table.known)]
     return [f"data/{table.name}.csv: column {column} is unknown and passed over" for column in unknown]
 
@@ -116,4 +118,6 @@ def judge_tables(found: set[str]) -> list[str]:
             f"the dump has no data/{missing[0]}.csv (found {', '.join(sorted(found)) or 'no table'}): it is no "
             "crates.io database dump, or its layout has changed, and resources/sources/dump_layout.py has to follow"
         )
-    return [f"data/{name}.csv is an unknown table and passed over" for name in sorted(found - set(CSV_TABLES) - PASSED_OVER)]
+    return [
+        f"data/{name}.csv is an unknown table and passed over" for name in sorted(found - set(CSV_TABLES) - PASSED_OVER)
+    ]

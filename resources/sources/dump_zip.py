@@ -8,10 +8,14 @@ import io
 import struct
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.errors import BadInput
 from resources.sources.dump_members import Member, check_name, check_size, gzip_around, inflate_checked
 from resources.sources.file_bytes import FileBytes, Progress
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 TAIL = 1 << 17  # bytes: the central directory of a dump has about 2,000
 LOCAL_HEADER = 30  # bytes, before a member's name and extra field
@@ -28,7 +32,9 @@ class DumpZip:
             with zipfile.ZipFile(io.BufferedReader(_Ranges(source))) as archive:
                 infos = archive.infolist()
         except (zipfile.BadZipFile, struct.error, NotImplementedError, UnicodeDecodeError, ValueError) as error:
-            raise BadInput(f"{source.name} is no whole zip archive ({error}): fetch it again, or check the address") from error
+            raise BadInput(
+                f"{source.name} is no whole zip archive ({error}): fetch it again, or check the address"
+            ) from error
         self._infos: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
             self._add(info)
@@ -39,7 +45,9 @@ class DumpZip:
             return
         kind = info.external_attr >> 28
         if kind not in (0, 0o10):
-            raise BadInput(f"{self.source.name}: {info.filename} is a link or a device, not a file: do not use this archive")
+            raise BadInput(
+                f"{self.source.name}: {info.filename} is a link or a device, not a file: do not use this archive"
+            )
         if info.flag_bits & ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BadInput(f"{self.source.name}: {info.filename} is encrypted, or compressed in an unknown way")
         if info.header_offset + LOCAL_HEADER + info.compress_size > self.source.size:
@@ -115,14 +123,15 @@ class _Ranges(io.RawIOBase):
     def tell(self) -> int:
         return self.at
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        end = min(self.at + len(buffer), self.source.size)
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        into = memoryview(buffer)
+        end = min(self.at + len(into), self.source.size)
         if end <= self.at:
             return 0
         if self.at >= self.tail_at:
             found = self.tail[self.at - self.tail_at : end - self.tail_at]
         else:
             found = self.source.read(self.at, end)
-        buffer[: len(found)] = found
+        into[: len(found)] = found
         self.at += len(found)
         return len(found)

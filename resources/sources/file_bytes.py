@@ -1,7 +1,5 @@
 """The bytes of a dump, on this disk or on a server, read in ranges."""
 
-import io
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 from resources.errors import BadInput
 from resources.http_client import HttpClient, Remote
 
+CHUNK = 1 << 20
 Progress = Callable[[int], None]
 
 
@@ -43,8 +42,9 @@ class LocalBytes(FileBytes):
     def copy(self, start: int, end: int, path: Path, progress: Progress) -> None:
         with self.path.open("rb") as file, path.open("wb") as to:
             file.seek(start)
-            shutil.copyfileobj(_Part(file, end - start), to, 1 << 20)
-        progress(end - start)
+            while chunk := file.read(min(CHUNK, end - start - to.tell())):
+                to.write(chunk)
+                progress(to.tell())
 
 
 class RemoteBytes(FileBytes):
@@ -60,18 +60,6 @@ class RemoteBytes(FileBytes):
 
     def copy(self, start: int, end: int, path: Path, progress: Progress) -> None:
         self.client.download(self.remote, start, end, path, progress)
-
-
-class _Part:
-    """The next `left` bytes of a file, as a file."""
-
-    def __init__(self, file: io.BufferedReader, left: int):
-        self.file, self.left = file, left
-
-    def read(self, size: int) -> bytes:
-        chunk = self.file.read(min(size, self.left))
-        self.left -= len(chunk)
-        return chunk
 
 
 def is_address(where: str) -> bool:

@@ -12,9 +12,7 @@ from resources.advisories.git_reader import read_repository
 from resources.advisories.schema import Rejected
 from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file, settle
 
-REJECTED = pa.schema(
-    {"file": pa.string(), "commit": pa.string(), "line": pa.int64(), "reason": pa.string()}
-)
+REJECTED = pa.schema({"file": pa.string(), "commit": pa.string(), "line": pa.int64(), "reason": pa.string()})
 
 
 def keep_advisories(archive: SnapshotArchive, url: str) -> dict[str, KeptFile]:

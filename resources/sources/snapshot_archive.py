@@ -1,8 +1,8 @@
 """Snapshots that were fetched, kept: the source overwrites its own.
 
-    <folder>/objects/<name>            a file as fetched; one that did not change since is there once
-    <folder>/<date>.json               what a snapshot is made of: written last, so a snapshot is whole or absent
-    <folder>/partial/                  what is being fetched: a later try goes on from it
+<folder>/objects/<name>            a file as fetched; one that did not change since is there once
+<folder>/<date>.json               what a snapshot is made of: written last, so a snapshot is whole or absent
+<folder>/partial/                  what is being fetched: a later try goes on from it
 """
 
 import fcntl
@@ -88,7 +88,9 @@ class SnapshotArchive:
         kept = self.find(key)
         if kept is None:
             have = ", ".join(self.keys()[-5:]) or "none"
-            raise BadInput(f"snapshot {key} is not in {self.folder} (newest: {have}): materialize snapshots for it first")
+            raise BadInput(
+                f"snapshot {key} is not in {self.folder} (newest: {have}): materialize snapshots for it first"
+            )
         return kept
 
     def verified(self, file: KeptFile) -> Path:

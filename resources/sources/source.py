@@ -66,6 +66,14 @@ class RegistrySource(ConfigurableResource, ABC):
         """A snapshot that was fetched. Raises BadInput if it is not here."""
 
     @abstractmethod
+    def prune(self) -> list[str]:
+        """Removes snapshots by the source's retention; returns their keys."""
+
+    @abstractmethod
+    def space(self) -> dict[str, tuple[int, int]]:
+        """Per kept snapshot: bytes of its files, and bytes of those that no earlier snapshot has."""
+
+    @abstractmethod
     def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
         """Makes what the source has for `table` visible in `con` and returns the query for its rows.
 

@@ -63,22 +63,22 @@ join known_crates as c using (crate_id)
 where o.created_at <= getvariable('known_at');
 
 -- Downloads per crate of the 60 days up to getvariable('known_at') (a date's day is over by then), without the days of
--- known breaks; `window` is 1 for the last 30 days and 2 for the 30 before.
+-- known breaks; `period` is 1 for the last 30 days and 2 for the 30 before.
 create or replace temp table known_downloads as
 select
     v.crate_id,
-    1 + (getvariable('known_at')::date - d.date) // 30 as window,
+    1 + (getvariable('known_at')::date - d.date) // 30 as period,
     sum(d.downloads)::bigint as downloads
 from downloads as d
 join known_versions as v on v.id = d.version_id
 where d.date <= getvariable('known_at')::date and d.date > getvariable('known_at')::date - 60 and not d.is_masked
 group by all;
 
--- How much of each window the series has: a day that is missing or masked is not known, and a change of the counting
--- method makes the two windows incomparable.
-create or replace temp table known_download_windows as
+-- How much of each period the series has: a day that is missing or masked is not known, and a change of the counting
+-- method makes the two incomparable.
+create or replace temp table known_download_periods as
 select
-    1 + (getvariable('known_at')::date - date) // 30 as window,
+    1 + (getvariable('known_at')::date - date) // 30 as period,
     count(distinct date) as days,
     min(counting_method) as counting_method,
     count(distinct coalesce(counting_method, -1)) = 1 and count(counting_method) = count(*) as is_one_method

@@ -141,21 +141,21 @@ group by crate_id;
 
 -- Downloads of 30 days: those counted, for as many days as were counted; null where fewer than 20 were.
 create or replace temp table download_counts as
-with windows as (
+with periods as (
     select
-        max(days) filter (window = 1 and is_one_method) as days_now,
-        max(days) filter (window = 2 and is_one_method) as days_before,
+        max(days) filter (period = 1 and is_one_method) as days_now,
+        max(days) filter (period = 2 and is_one_method) as days_before,
         count(distinct counting_method) = 1 as is_comparable
-    from known_download_windows
+    from known_download_periods
 )
 
 select
     c.crate_id,
-    case when w.days_now >= 20 then coalesce(any_value(d.downloads) filter (d.window = 1), 0) * 30 / w.days_now end as downloads_30d,
+    case when w.days_now >= 20 then coalesce(any_value(d.downloads) filter (d.period = 1), 0) * 30 / w.days_now end as downloads_30d,
     case when w.days_before >= 20 and w.is_comparable
-        then coalesce(any_value(d.downloads) filter (d.window = 2), 0) * 30 / w.days_before
+        then coalesce(any_value(d.downloads) filter (d.period = 2), 0) * 30 / w.days_before
     end as downloads_previous_30d
 from known_crates as c
-cross join windows as w
+cross join periods as w
 left join known_downloads as d on d.crate_id = c.crate_id
 group by c.crate_id, w.days_now, w.days_before, w.is_comparable;
