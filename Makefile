@@ -5,7 +5,7 @@ export CRATES_DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo refresh test ui sql lint bench clean lock
+.PHONY: help demo refresh test ui sql lint bench bench-full clean lock
 
 help:
 	@echo "make demo    run the whole DAG on the bundled registry and print the answer"
@@ -15,6 +15,7 @@ help:
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
 	@echo "make lint    ruff, pyright and the import rules alone"
 	@echo "make bench   timings beside named peers and limits"
+	@echo "make bench-full  the live source at a share of today's size (SCALES=0.1,0.25,0.5,1.0)"
 	@echo "make lock    requirements.lock anew from pyproject.toml"
 	@echo "make clean   remove \$$CRATES_DATA ($(CRATES_DATA)) and .venv"
 
@@ -52,6 +53,9 @@ sql: .venv/ready
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks.features
+
+bench-full: .venv/ready
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))
 
 lock:
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock

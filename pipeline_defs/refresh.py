@@ -90,6 +90,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         key = fetch(build_source(settings), console)
+        console.print(f"fetch {key}: {time.monotonic() - started:.1f} s")
         with open_instance(settings) as instance:
             runs = plan(key, learnt_until(Tracking(folder=str(settings.mlflow))))
             if not run_plan(build_defs(settings), instance, runs, console):

@@ -126,7 +126,8 @@ class CratesIoDump(RegistrySource):
 
     def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
         if table == "advisories":
-            return {}
+            rows = con.execute("select concat_ws(' ', file, commit), line from source_advisories_rejected where line > 0")
+            return dict(rows.fetchall())
         query = f"select source_key, max(line) from ({line_ends(CSV_TABLES[MADE_OF[table][0]])}) "
         rows = con.execute(f"{query} where source_key in (select unnest($keys)) group by all", {"keys": source_keys})
         return dict(rows.fetchall())

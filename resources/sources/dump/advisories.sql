@@ -1,4 +1,4 @@
--- One row per revision of an advisory committed to the database by the snapshot.
+-- One row per revision of an advisory committed to the database by the snapshot; rejected are those that nobody can read.
 select
     id,
     package,
@@ -17,4 +17,9 @@ select
     null::varchar as source_key
 from source_advisories
 where revised_at <= getvariable('snapshot_at')
-order by id, revised_at
+union all by name
+select
+    file || ' in commit ' || commit || ': ' || reason as rejected,
+    concat_ws(' ', file, commit) as source_key
+from source_advisories_rejected
+order by id, revised_at, rejected
