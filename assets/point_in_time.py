@@ -1,5 +1,6 @@
 """Which snapshot an as-of date is computed from, and whether the source knows that date exactly."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import duckdb
@@ -34,14 +35,20 @@ def snapshot_at_or_after(store: TableStore, wanted: str) -> str:
     return later[0]
 
 
-def attach_registry(con: duckdb.DuckDBPyConnection, store: TableStore, snapshot: str) -> None:
-    """Makes the registry tables of a snapshot visible, and the macros that look at them as of an instant."""
-    origins = {store.need(table, snapshot).origin for table in REGISTRY_TABLES}
+def one_origin(store: TableStore, snapshot: str, tables: Sequence[str]) -> str:
+    """The hash of the source that tables of a snapshot were all loaded from. Raises BadInput if they differ in it."""
+    origins = {store.need(table, snapshot).origin or "" for table in tables}
     if len(origins) > 1:
         raise BadInput(
             f"the registry tables of {snapshot} were loaded from different states of the source, and their ids do not "
             "fit together: run load_snapshot for it again"
         )
+    return origins.pop()
+
+
+def attach_registry(con: duckdb.DuckDBPyConnection, store: TableStore, snapshot: str) -> None:
+    """Makes the registry tables of a snapshot visible, and the macros that look at them as of an instant."""
+    one_origin(store, snapshot, REGISTRY_TABLES)
     for table in (*REGISTRY_TABLES, "snapshots"):
         view(con, store, table, snapshot)
     known = first_row(con, "select tables from snapshots")

@@ -41,6 +41,7 @@ from resources.catalog import Catalog
 from resources.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.schema import Table
 from resources.session import Sessions, set_variables
+from resources.sources.crates_io_index import CratesIoIndex
 from resources.sources.source import RegistrySource
 from resources.table_store import Published, Rows, TableStore
 from resources.tracking import Tracking
@@ -66,8 +67,9 @@ class Tools:
     sessions: Sessions
     source: RegistrySource
     tracking: Tracking
+    index: CratesIoIndex
 
-    NAMES = ("store", "catalog", "sessions", "source", "tracking")
+    NAMES = ("store", "catalog", "sessions", "source", "tracking", "index")
 
     @classmethod
     def of(cls, context: AssetExecutionContext) -> "Tools":

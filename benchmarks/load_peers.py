@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a member in a zip: the lengths of its name and its extra field
@@ -77,18 +79,18 @@ def load_with_pandas(dump: Path, tables: list[str]) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def to_parquet(file, path: Path) -> None:
+def to_parquet(file: IO[bytes], path: Path) -> None:
+    """Make Parquet of a CSV: text, nullable integers and times; '' and NULL become the same, as pandas cannot tell."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     writer = None
-    reader = pd.read_csv(file, dtype="str", chunksize=ROWS_PER_CHUNK, keep_default_na=False, na_values=[""])
+    types = defaultdict(lambda: "str", dict.fromkeys(INTEGERS, "Int64"))
+    reader = pd.read_csv(file, dtype=types, chunksize=ROWS_PER_CHUNK, keep_default_na=False, na_values=[""])
     for chunk in reader:
         for column in TIMES & set(chunk):
             chunk[column] = pd.to_datetime(chunk[column], utc=column != "date", format="ISO8601")
-        for column in INTEGERS & set(chunk):
-            chunk[column] = chunk[column].astype("Int64")
         table = pa.Table.from_pandas(chunk, schema=writer.schema if writer else None, preserve_index=False)
         writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
         writer.write_table(table)

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 import duckdb
 
@@ -24,7 +25,8 @@ SAMPLE = HERE.parent / "sample"
 CRATES, VERSIONS, DEPENDENCIES, DOWNLOADS = 275_000, 3_000_000, 30_000_000, 100_000_000
 MEGABYTE_READMES = 5
 DAYS = 90
-CRATES_PER_PART, VERSIONS_PER_PART = 25_000, 250_000
+# what is written in pieces, by which rows and how many of them at a time; version_downloads are written day by day
+PIECES = {"crates": ("crates", 25_000), "versions": ("versions", 250_000), "dependencies": ("versions", 250_000)}
 DUMPED_AT = (2026, 11, 20, 2, 15, 8)
 # in the order of the real dump
 TABLES = (
@@ -64,7 +66,7 @@ def write_dump(scale: float, out: Path) -> dict[str, int]:
             for name, text in TEXTS.items():
                 archive.writestr(member(name), text)
             archive.writestr(member("data/"), "")
-            rows = {table: write_table(con, table, scale, archive, deflater, Path(folder)) for table in TABLES}
+            rows = {table: write_table(con, table, archive, deflater, Path(folder)) for table in TABLES}
         unfinished.replace(out)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{out}: {out.stat().st_size:,} bytes, {time.monotonic() - started:.0f} s, peak memory {peak:.1f} GB")
@@ -88,27 +90,25 @@ def build_facts(con: duckdb.DuckDBPyConnection, scale: float) -> None:
     for name, count in wanted.items():
         con.execute(f"set variable {name} = {round(count * scale)}")
     con.execute(f"set variable megabyte_readmes = {ceil(MEGABYTE_READMES * scale)}")
+    for table, (_, size) in PIECES.items():
+        con.execute(f"set variable {table}_per_part = {size}")
     for kind in ("facts", "texts", "tables"):
         con.execute((HERE / f"simulated_dump_{kind}.sql").read_text())
 
 
-def parts_of(table: str, scale: float) -> int:
+def parts_of(con: duckdb.DuckDBPyConnection, table: str) -> int:
     """The number of pieces in which a table is written."""
-    match table:
-        case "crates":
-            return ceil(CRATES * scale / CRATES_PER_PART)
-        case "versions" | "dependencies":
-            return ceil(VERSIONS * scale * 1.01 / VERSIONS_PER_PART)
-        case "version_downloads":
-            return DAYS
-        case _:
-            return 1
+    if table == "version_downloads":
+        return DAYS
+    if table not in PIECES:
+        return 1
+    counted, size = PIECES[table]
+    return ceil(con.table(counted).shape[0] / size)
 
 
 def write_table(
     con: duckdb.DuckDBPyConnection,
     table: str,
-    scale: float,
     archive: zipfile.ZipFile,
     deflater: ThreadPoolExecutor,
     folder: Path,
@@ -117,7 +117,7 @@ def write_table(
     started, rows, size = time.monotonic(), 0, 0
     with archive.open(member(f"data/{table}.csv"), "w", force_zip64=True) as stream:
         waiting: Future[int] | None = None
-        for part in range(parts_of(table, scale)):
+        for part in range(parts_of(con, table)):
             path = folder / f"{table}-{part}.csv"
             header = "true" if part == 0 else "false"
             query = f"copy (from {table}_csv({part})) to '{path}' ({CSV}, header {header})"
@@ -129,7 +129,7 @@ def write_table(
     return rows
 
 
-def deflate(path: Path, stream) -> int:
+def deflate(path: Path, stream: IO[bytes]) -> int:
     """Append the file to the member of the zip and remove it. Returns its bytes."""
     size = 0
     with path.open("rb") as file:
@@ -139,7 +139,7 @@ def deflate(path: Path, stream) -> int:
     return size
 
 
-def blocks(file) -> Iterator[bytes]:
+def blocks(file: IO[bytes]) -> Iterator[bytes]:
     while block := file.read(2**20):
         yield block
 

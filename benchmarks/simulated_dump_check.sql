@@ -26,7 +26,8 @@ join dependency_facts as d on d.version_id = v.id
 where kind = '0' and optional = 'f';
 
 create table day_sums as
-select version_id::int as id, sum(downloads::int)::bigint as downloads, count(*) as days from version_downloads group by all;
+select version_id::int as id, sum(downloads::int)::bigint as downloads, count(*) as days
+from version_downloads group by all;
 
 select 'crates', count(*), count(distinct canonical) from crate_facts;
 select 'versions', count(*), count(distinct id) from version_facts;
@@ -37,7 +38,8 @@ select 'days of downloads', sum(days)::bigint, null from day_sums;
 select 'most days of downloads of a version', max(days), 90 from day_sums;
 select 'versions without crate', count(*), 0 from version_facts as v anti join crate_facts as c on c.id = v.crate_id;
 select 'crates without version', count(*), 0 from crate_facts as c anti join version_facts as v on c.id = v.crate_id;
-select 'dependencies without version', count(*), 0 from dependency_facts anti join version_facts as v on version_id = v.id;
+select 'dependencies without version', count(*), 0
+from dependency_facts anti join version_facts as v on version_id = v.id;
 select 'dependencies on no crate', count(*), 0 from dependency_facts anti join crate_facts as c on crate_id = c.id;
 -- a filter, because as a condition DuckDB would join versions with crates on it first
 select 'dependencies on a crate that is not there yet', count(*) filter (where c.created_at > v.created_at), null
@@ -71,4 +73,5 @@ select 'edges of default versions, normal and not optional', count(*), null from
 select 'crates that such an edge leads to', count(distinct target), null from edges;
 select 'most such edges to one crate', max(n), null from (select count(*) as n from edges group by target);
 select 'most versions of a crate', max(n), null from (select count(*) as n from version_facts group by crate_id);
-select 'most dependencies of a version', max(n), null from (select count(*) as n from dependency_facts group by version_id);
+select 'most dependencies of a version', max(n), null
+from (select count(*) as n from dependency_facts group by version_id);

@@ -1,6 +1,6 @@
 -- The facts of a simulated registry, from the sample's versions, yanks and dependencies (views `sample_*`) and the
--- variables crates, versions, dependencies and downloads: how many of each. `simulated_dump_tables.sql` writes them out.
--- A crate's number is `i`; its original is the crate of the sample that it copies, its replica is 0 for that crate itself.
+-- variables crates, versions, dependencies and downloads: how many of each. A crate's number is `i`; its original is
+-- the crate of the sample that it copies, its replica is 0 for that crate itself.
 
 set variable born = timestamp '2014-11-11 00:00:00';
 set variable dumped = timestamp '2026-11-20 02:15:07';
@@ -45,8 +45,8 @@ from drafts order by i;
 create table model_versions as
 with one_per_number as (
     select original, position, num,
-        published_at - (published_at - coalesce(published_after, greatest(published_at - interval 500 day, getvariable('born'))))
-            * chance(original * 1000 + position, 2) as published
+        coalesce(published_after, greatest(published_at - interval 500 day, getvariable('born'))) as earliest,
+        published_at - (published_at - earliest) * chance(original * 1000 + position, 2) as published
     from sample_versions join originals using (name)
     qualify row_number() over (partition by original, split_part(num, '+', 1) order by position) = 1
 ),
@@ -55,7 +55,8 @@ positions as (
     from one_per_number
 ),
 times as (
-    select original, published, row_number() over (partition by original order by published) - 1 as position from one_per_number
+    select original, published, row_number() over (partition by original order by published) - 1 as position
+    from one_per_number
 ),
 stretch as (
     select date_diff('microsecond', getvariable('born'), getvariable('dumped'))
@@ -108,7 +109,8 @@ order by n;
 
 -- each copy of a version beyond the first is kept with the probability that makes `versions` of them
 set variable kept_copies = (
-    select (getvariable('versions') - count(*)) / sum(copies - 1) from drafted_crates join model_versions using (original)
+    select (getvariable('versions') - count(*)) / sum(copies - 1)
+    from drafted_crates join model_versions using (original)
 );
 
 create table drafted_versions as
@@ -167,7 +169,8 @@ select
 from born join drafted_crates using (i) join originals as o using (original)
 order by created_at, i;
 
--- where a dependency on an original leads: mates of one replica hold together, but all of them use what is popular
+-- where a dependency on an original leads: mates of one replica hold together, but all of them use what is popular; at
+-- small scales a few originals are missing, and what stands in for them may be younger than the version that uses it
 create table targets as
 select
     o.original as target,
@@ -178,10 +181,11 @@ cross join (select distinct replica from crates) as r
 left join crates as mate using (original, replica)
 left join crates as itself on itself.original = o.original and itself.replica = 0
 left join crates as stand_in
-    on stand_in.i = pick(o.original, 12, (select count(*) from crates where replica = 0));
+    on stand_in.i = pick(o.original, 12, least((select count(*) from crates where replica = 0), 300));
 
 -- today's versions have more dependencies than the sample's: each crate also has some of a few random crates' newest
--- ones, the more of them the more versions it has, and rather the popular ones
+-- ones, the more of them the more versions it has, and rather the popular ones. What others build on gets more
+-- development dependencies only, or trees would be ten times as large as they are
 create table donors as
 select row_number() over (order by original) - 1 as donor, max(model) as model
 from model_versions semi join model_dependencies using (model)
@@ -191,8 +195,10 @@ set variable donors = (select count(*) from donors);
 create table drafted_extras as
 with own as (select distinct original, target from model_dependencies),
 drawn as (
-    select i, original, replica, created_at, num_versions, pick(i * 4 + draw, 13, getvariable('donors')) as donor
-    from crates cross join range(4) as r(draw)
+    select
+        i, c.original, replica, created_at, num_versions, o.dependents > 0 as is_used,
+        pick(i * 8 + draw, 13, getvariable('donors')) as donor
+    from crates as c join originals as o using (original) cross join range(8) as r(draw)
 ),
 given as (
     select drawn.i, drawn.original, drawn.num_versions, target, min(n) as n
@@ -201,7 +207,7 @@ given as (
     join model_dependencies using (model)
     join targets using (target, replica)
     join crates as used on used.crate_id = targets.crate_id
-    where target <> drawn.original and used.created_at <= drawn.created_at
+    where target <> drawn.original and used.created_at <= drawn.created_at and (kind = 2 or not is_used)
     group by all
 )
 select i, n, num_versions, (1 + ln(num_versions)) * greatest((dependents / 500) ** 0.3, 1) as weight
@@ -228,7 +234,7 @@ set variable always = 1 - sqrt(1 - (
 create table versions as
 with counted as (
     select
-        crate_id, c.ordinal as crate_ordinal, v.*,
+        crate_id, v.*,
         coalesce(own.n, 0) + coalesce(more.n, 0) as dependency_count,
         ln(1 + dependents) * 1.5 - 0.4 * ln(num_versions - row_number() over (
             partition by i order by v.created_at, position, copy
@@ -251,7 +257,7 @@ select
     sum(1 + pick(seed, 17, 8) // 7) over (order by ordinal rows unbounded preceding)::bigint as version_id,
     sum(dependency_count + 1 + pick(seed, 18, 3)) over (order by ordinal rows unbounded preceding)::bigint
         - dependency_count as first_dependency_id,
-    crate_id, crate_ordinal, i, model, seed, num, created_at, yanked,
+    crate_id, i, model, seed, num, created_at, yanked,
     least(strength, 1) ** 2 as presence,
     greatest(4 * strength, 1) as intensity,
     -- no less than the last 90 days have, which are at most 1.25 times the intensity each

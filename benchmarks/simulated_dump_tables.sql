@@ -1,5 +1,5 @@
 -- The 18 files of the dump of 2026-08-21's layout: columns in alphabetical order, values as PostgreSQL writes them.
--- `part` numbers the pieces in which a file is written (see PARTS in simulated_dump.py).
+-- `part` numbers the pieces in which a file is written (PIECES in simulated_dump.py).
 
 create macro pg_time(t) as t::varchar || '+00';
 create macro pg_bool(b) as if(b, 't', 'f');
@@ -44,13 +44,15 @@ select
     pg_bool(chance(i, 41) < 0.01) as trustpub_only,
     pg_time(least(updated_at + to_seconds(pick(i, 42, 600)), getvariable('dumped'))) as updated_at
 from crates join crate_texts using (i, crate_id, ordinal, name)
-where ordinal between part * 25_000 and part * 25_000 + 24_999
+where ordinal // getvariable('crates_per_part') = part
 order by ordinal;
 
 create macro keywords_csv(part) as table
 select
     coalesce(crates_cnt, 0) as crates_cnt,
-    pg_time(getvariable('born') + u * ((getvariable('dumped') - getvariable('born')) / getvariable('keywords'))) as created_at,
+    pg_time(
+        getvariable('born') + u * ((getvariable('dumped') - getvariable('born')) / getvariable('keywords'))
+    ) as created_at,
     keyword_id(u) as id,
     keyword
 from keyword_names
@@ -71,9 +73,11 @@ select
 from range(getvariable('users')) as t(u) order by u;
 
 create macro reserved_crate_names_csv(part) as table
-select unnest(['alloc', 'arena', 'ast', 'builtins', 'collections', 'compiler-builtins', 'compiletest', 'core', 'coretest',
-    'debug', 'driver', 'flate', 'fmt_macros', 'grammar', 'macro', 'proc_macro', 'rustc', 'rustdoc', 'std', 'test', 'nul',
-    'con', 'prn', 'aux']) as name;
+select unnest([
+    'alloc', 'arena', 'ast', 'builtins', 'collections', 'compiler-builtins', 'compiletest', 'core', 'coretest', 'debug',
+    'driver', 'flate', 'fmt_macros', 'grammar', 'macro', 'proc_macro', 'rustc', 'rustdoc', 'std', 'test', 'nul', 'con',
+    'prn', 'aux'
+]) as name;
 
 create macro reserved_usernames_csv(part) as table
 select unnest(['about', 'admin', 'api', 'categories', 'crates', 'dashboard', 'keywords', 'login', 'me', 'policies',
@@ -98,7 +102,9 @@ select
     if(chance(u, 46) < 0.01, -1, 1000 + user_id(u) * 7) as gh_id,
     'user-' || u as gh_login,
     user_id(u) as id,
-    case pick(u, 47, 10) when 0 then null when 1 then '' when 2 then 'Último, User ' || u else 'User ' || u end as name,
+    case pick(u, 47, 10)
+        when 0 then null when 1 then '' when 2 then 'Último, User ' || u else 'User ' || u
+    end as name,
     'user-' || u as username
 from range(getvariable('users')) as t(u) order by u;
 
@@ -143,13 +149,15 @@ select
     pg_time(created_at + interval 4 day) as deleted_at,
     if(chance(d, 53) < 0.9, user_id(pick(d, 54, getvariable('users'))), null) as deleted_by,
     d * 2 + 1 as id,
-    case pick(d, 55, 5) when 0 then null when 1 then '' else 'spam, "removed"' || chr(10) || 'on request' end as message,
+    case pick(d, 55, 5)
+        when 0 then null when 1 then '' else 'spam, "removed"' || chr(10) || 'on request'
+    end as message,
     'deleted-' || d as name
 from deleted order by d;
 
 create macro versions_csv(part) as table
 with chunk as (
-    select * from versions where ordinal between part * 250_000 and part * 250_000 + 249_999
+    select * from versions where ordinal // getvariable('versions_per_part') = part
 )
 select
     case
@@ -231,7 +239,7 @@ create macro dependencies_csv(part) as table
 with chunk as (
     select versions.ordinal, version_id, first_dependency_id, i, model, replica
     from versions join crates using (i)
-    where versions.ordinal between part * 250_000 and part * 250_000 + 249_999
+    where versions.ordinal // getvariable('dependencies_per_part') = part
 ),
 drawn as (
     select chunk.*, n from chunk join model_dependencies using (model)

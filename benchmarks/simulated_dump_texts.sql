@@ -11,7 +11,9 @@ create table keyword_names as
 with parts as (
     select distinct unnest(regexp_extract_all(lower(name), '[a-z][a-z0-9]{1,18}')) as part from originals
 ),
-ordered as (select row_number() over (order by hash(part), part) - 1 as position, count(*) over () as total, part from parts)
+ordered as (
+    select row_number() over (order by hash(part), part) - 1 as position, count(*) over () as total, part from parts
+)
 select position + round_ * total as u, part || if(round_ = 0, '', '-' || round_) as keyword
 from ordered, range(20) as r(round_)
 where position + round_ * total < getvariable('keywords')
@@ -46,7 +48,8 @@ with drawn as (
 ),
 phrased as (
     select s, array_to_string(list_transform(
-        range(length), lambda k: getvariable('words')[1 + floor(len(getvariable('words')) * chance(s * 32 + k, 21) ** 1.5)::bigint]
+        range(length),
+        lambda k: getvariable('words')[1 + floor(len(getvariable('words')) * chance(s * 32 + k, 21) ** 1.5)::bigint]
     ), ' ') as phrase
     from drawn
 )
@@ -67,8 +70,9 @@ set variable sentence_length = (select avg(length(sentence)) from sentences);
 
 create macro sentence(seed, salt) as getvariable('sentences')[1 + pick(seed, salt, 12_000)];
 create macro readme(i, name, size) as (
-    '# ' || name || chr(10) || chr(10) || '[![build](https://ci.example.org/' || name || '.svg)](https://ci.example.org/'
-    || name || ')' || chr(10) || chr(10) || array_to_string(list_transform(
+    '# ' || name || chr(10) || chr(10)
+    || '[![build](https://ci.example.org/' || name || '.svg)](https://ci.example.org/' || name || ')'
+    || chr(10) || chr(10) || array_to_string(list_transform(
         range(ceil(size / getvariable('sentence_length'))::bigint), lambda k: sentence(i * 65_536 + k, 24)
     ), '')
 )[:size];
@@ -79,7 +83,8 @@ with drawn as (
         (owner + 1 + pick(i, 25, getvariable('users') - 1)) % getvariable('users') as second_owner,
         getvariable('descriptions')[1 + pick(i, 26, len(getvariable('descriptions')))] as sentence,
         list_sort(list_distinct(list_transform(
-            range(pick(i, 27, 4)), lambda k: floor(len(getvariable('category_slugs')) * chance(i * 8 + k, 28) ** 1.5)::bigint
+            range(pick(i, 27, 4)),
+            lambda k: floor(len(getvariable('category_slugs')) * chance(i * 8 + k, 28) ** 1.5)::bigint
         ))) as category_numbers,
         list_distinct(list_transform(
             range(pick(i, 29, 6)), lambda k: floor(getvariable('keywords') * chance(i * 8 + k, 30) ** 3)::bigint
@@ -108,7 +113,8 @@ select
     end as license,
     case
         when i % 100 = 0 and i < getvariable('megabyte_readmes') * 100 then 3_000_000
-        when chance(i, 36) > 0.1 then least(floor(exp(7.3 + 1.1 * normal(i, 37))), 64_000)
+        -- 64 KiB at most, with carriage returns and letters of several bytes
+        when chance(i, 36) > 0.1 then least(floor(exp(7.3 + 1.1 * normal(i, 37))), 60_000)
     end::bigint as readme_size
 from drawn
 order by ordinal;
@@ -129,7 +135,7 @@ select feature_names, '{' || array_to_string(list_transform(
 from (select distinct feature_names from sample_versions);
 
 create table model_texts as
-select model, features, any_value(links) as links
+select model, features, max(links) as links
 from model_versions join originals using (original)
 join sample_versions using (name, num)
 join feature_texts using (feature_names)

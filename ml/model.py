@@ -103,14 +103,14 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def explain(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
+def explain(pipeline: Pipeline, frame: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     """One row per row of `frame` and topic: topic, feature, value (NaN if missing) and effect.
 
-    `effect` is the log-odds that the topic's inputs add against the average row of `frame`; `feature` is the input
+    `effect` is the log-odds that the topic's inputs add against the average row of `peers`; `feature` is the input
     that tells it best. The effects of all topics add up to the row's difference from the average in log-odds.
     """
     parts, _ = _parts(pipeline, frame)
-    x, effects = matrix(frame).to_numpy(), parts - parts.mean(axis=0)
+    x, effects = matrix(frame).to_numpy(), parts - _parts(pipeline, peers)[0].mean(axis=0)
     topics, names = np.asarray([i.topic for i in INPUTS]), np.asarray(NAMES, dtype=object)
     rows = np.arange(len(x))
     found = []

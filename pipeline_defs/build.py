@@ -1,4 +1,4 @@
-"""One place that puts assets, resources, jobs and schedules together, for production, command line and tests alike."""
+"""One place that puts assets, resources and what runs them together, for production, command line and tests alike."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,13 @@ import assets
 from assets.registry.sources import ADVISORY_SOURCE, REGISTRY_SOURCE
 from pipeline_defs.jobs import JOBS
 from pipeline_defs.schedules import SCHEDULES
+from pipeline_defs.sensors import SENSORS
 from resources.catalog import Catalog
 from resources.session import Sessions
 from resources.settings import BUNDLED, Settings
 from resources.sources.bundled_registry import BundledRegistry
 from resources.sources.crates_io_dump import CratesIoDump
+from resources.sources.crates_io_index import CratesIoIndex
 from resources.sources.source import RegistrySource
 from resources.table_store import TableStore
 from resources.tracking import Tracking
@@ -27,6 +29,12 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "sessions": Sessions(scratch=str(settings.scratch), memory=settings.memory, threads=settings.threads),
         "source": build_source(settings),
         "tracking": Tracking(folder=str(settings.mlflow)),
+        "index": CratesIoIndex(
+            folder=str(settings.snapshots / "index"),
+            contact=settings.contact,
+            static_url=settings.static_url,
+            index_url=settings.index_url,
+        ),
     }
 
 
@@ -52,5 +60,6 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         asset_checks=load_asset_checks_from_package_module(assets),
         jobs=JOBS,
         schedules=SCHEDULES,
+        sensors=SENSORS,
         resources={**build_resources(settings or Settings.from_env()), **(overrides or {})},
     )

@@ -3,7 +3,8 @@
 from dagster import AssetSelection, define_asset_job
 
 KEPT = AssetSelection.assets("kept_snapshots")
-REGISTRY = (AssetSelection.groups("registry") | AssetSelection.assets("texts")) - KEPT
+EVENTS = AssetSelection.assets("events")
+REGISTRY = (AssetSelection.groups("registry") | AssetSelection.assets("texts")) - KEPT - EVENTS
 
 load_snapshot = define_asset_job(
     "load_snapshot",
@@ -35,6 +36,11 @@ snapshot_to_scores = define_asset_job(
     selection=REGISTRY | AssetSelection.assets("features", "labels", "predictions", "scores") | KEPT,
     description="From the newest snapshot to scores, every day.",
 )
+refresh_touched = define_asset_job(
+    "refresh_touched",
+    selection=EVENTS | AssetSelection.assets("fresh_features", "fresh_predictions", "scores"),
+    description="Scores of the crates that changed since the newest snapshot, and of those that build on them.",
+)
 
 keep_snapshots = define_asset_job(
     "keep_snapshots",
@@ -49,5 +55,6 @@ JOBS = [
     train_predictor,
     score_crates,
     snapshot_to_scores,
+    refresh_touched,
     keep_snapshots,
 ]

@@ -42,14 +42,15 @@ def _write(path: Path, store: TableStore, tables: dict[str, Table]) -> None:
         con.execute(f"attach '{_literal(path)}' as catalog (storage_version '{STORAGE_VERSION}')")
         con.execute("use catalog")
         for name, partitions in store.tables().items():
-            if name in tables and tables[name].newest_only:
-                partitions = partitions[-1:]
-            files = ", ".join(f"'{_literal(p.path)}'" for p in partitions)
+            table = tables.get(name)
+            if table is None:  # a part of another table
+                continue
+            shown = partitions[-1:] if table.newest_only else partitions
+            files = ", ".join(f"'{_literal(p.path)}'" for p in shown)
             con.execute(f"create view {name} as select * from read_parquet([{files}], hive_partitioning = false)")
-            if table := tables.get(name):
-                con.execute(f"comment on view {name} is '{_literal(table.grain)}'")
-                for column in table.columns:
-                    con.execute(f"comment on column {name}.{column.name} is '{_literal(column.text)}'")
+            con.execute(f"comment on view {name} is '{_literal(table.grain)}'")
+            for column in table.columns:
+                con.execute(f"comment on column {name}.{column.name} is '{_literal(column.text)}'")
         # the library may keep a closed connection for a while, and with it the file's lock
         con.execute("use memory")
         con.execute("detach catalog")

@@ -14,6 +14,20 @@ TYPES: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
     "list<string>": pa.list_(pa.string()),
+    "list<struct<dependency: string, req: string, kind: string, optional: bool, default_features: bool, "
+    "target: string, explicit_name: string>>": pa.list_(
+        pa.struct(
+            [
+                ("dependency", pa.string()),
+                ("req", pa.string()),
+                ("kind", pa.string()),
+                ("optional", pa.bool_()),
+                ("default_features", pa.bool_()),
+                ("target", pa.string()),
+                ("explicit_name", pa.string()),
+            ]
+        )
+    ),
     "list<struct<topic: string, feature: string, value: double, effect: double, words: string>>": pa.list_(
         pa.struct(
             [

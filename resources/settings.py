@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from resources.advisories.clone import DATABASE
 from resources.errors import BadInput
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -43,7 +44,7 @@ class Settings:
             source=_one_of("CRATES_SOURCE", SOURCES),
             dump=os.environ.get("CRATES_DUMP") or f"{static_url}/db-dump.zip",
             contact=os.environ.get("CRATES_CONTACT") or "",
-            advisory_db=os.environ.get("CRATES_ADVISORY_DB") or "https://github.com/RustSec/advisory-db",
+            advisory_db=os.environ.get("CRATES_ADVISORY_DB") or DATABASE,
             static_url=static_url,
             index_url=os.environ.get("CRATES_INDEX_URL") or "https://index.crates.io",
             history_days=_number("CRATES_HISTORY_DAYS", 0, 0),

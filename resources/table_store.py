@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dagster import ConfigurableResource
@@ -178,7 +179,7 @@ def _groups(rows: Rows) -> Iterator[pa.Table]:
     """The rows in tables of ROW_GROUP rows, the last one smaller."""
     held: list[pa.RecordBatch] = []
     size = 0
-    for batch in rows.to_batches() if isinstance(rows, pa.Table) else rows:
+    for batch in _batches(rows):
         held.append(batch)
         size += batch.num_rows
         while size >= ROW_GROUP:
@@ -188,6 +189,15 @@ def _groups(rows: Rows) -> Iterator[pa.Table]:
             size -= ROW_GROUP
     if size:
         yield pa.Table.from_batches(held)
+
+
+def _batches(rows: Rows) -> Iterator[pa.RecordBatch]:
+    """The rows as they come. What DuckDB raises on the way passes through Arrow as OSError, as if this disk were full."""
+    try:
+        yield from rows.to_batches() if isinstance(rows, pa.Table) else rows
+    except OSError as error:
+        told = {"Out of Memory Error": duckdb.OutOfMemoryException, "IO Error": duckdb.IOException}
+        raise told.get(str(error).partition(":")[0], BadInput)(str(error)) from error
 
 
 @contextmanager

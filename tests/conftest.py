@@ -4,9 +4,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from advisory_database import adds, row, write_repository
+from dumps import SMALL_AT, small_dump, zip_bytes
+from live_source import live_tools, load
 from registries import SAMPLE, slice_of_sample
 
 from resources.settings import PROJECT, Settings
@@ -37,3 +41,19 @@ def small_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(tmp_path: Path, small_registry: Path) -> Settings:
     """A fresh installation on the small registry."""
     return replace(Settings.from_env(), data=tmp_path / "data", registry=small_registry, threads=2)
+
+
+@pytest.fixture(scope="session")
+def one_advisory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest advisory database."""
+    told = adds([row("RUSTSEC-2021-0001", "alder", patched=[">= 1.2.0"])], datetime(2021, 2, 1))
+    return write_repository(tmp_path_factory.mktemp("advisories") / "db", [told])
+
+
+@pytest.fixture(scope="session")
+def loaded_dump(tmp_path_factory: pytest.TempPathFactory, one_advisory: Path) -> Path:
+    """The data folder of an installation that has loaded the small dump; the dump lies beside it. To read, or copy."""
+    folder = tmp_path_factory.mktemp("dump")
+    (folder / "dump.zip").write_bytes(zip_bytes(small_dump(), "2026-08", SMALL_AT))
+    load(live_tools(folder / "data", folder / "dump.zip", one_advisory))
+    return folder / "data"

@@ -18,6 +18,8 @@ from pipeline_defs.instance import open_instance
 from resources.settings import PROJECT, Settings
 
 Demo = tuple[Settings, str]
+# what the demo makes: the bundled registry is of the past, and nothing happens in it any more
+MADE = {name: table for name, table in TABLES.items() if name not in ("events", "fresh_features", "fresh_predictions")}
 
 
 @pytest.fixture
@@ -57,8 +59,8 @@ def test_registry_is_whole(sql: duckdb.DuckDBPyConnection) -> None:
 
 def test_catalog_holds_every_table_with_its_words(sql: duckdb.DuckDBPyConnection) -> None:
     views = dict(sql.execute("select view_name, comment from duckdb_views() where not internal").fetchall())
-    assert views == {name: table.grain for name, table in TABLES.items()}
-    for name, table in TABLES.items():
+    assert views == {name: table.grain for name, table in MADE.items()}
+    for name, table in MADE.items():
         columns = sql.execute(
             "select column_name, comment from duckdb_columns() where table_name = ? order by column_index", [name]
         ).fetchall()
@@ -154,4 +156,4 @@ def test_sql_while_a_run_writes(tmp_path: Path, small_registry: Path) -> None:
     assert run.returncode == 0, run.stdout.read() if run.stdout else ""
     assert len(counts) > 20
     assert counts == sorted(counts)
-    assert counts[-1] == len(TABLES)
+    assert counts[-1] == len(MADE)

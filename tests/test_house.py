@@ -16,7 +16,7 @@ HEAVY = ("mlflow", "sklearn", "pandas", "llama_cpp", "scipy", "matplotlib")
 
 
 def graph() -> dict:
-    """The whole graph in plain words: keys, dependencies, partitions, checks, jobs, schedules."""
+    """The whole graph in plain words: keys, dependencies, partitions, checks, jobs, schedules, sensors."""
     layer = defs.resolve_asset_graph()
     assets = {
         key.to_user_string(): {
@@ -35,7 +35,13 @@ def graph() -> dict:
         if not job.name.startswith("__")
     }
     schedules = {s.name: [s.cron_schedule, s.job_name] for s in repository.schedule_defs}
-    return {"assets": dict(sorted(assets.items())), "jobs": dict(sorted(jobs.items())), "schedules": schedules}
+    sensors = {s.name: [s.minimum_interval_seconds, s.job_name] for s in repository.sensor_defs}
+    return {
+        "assets": dict(sorted(assets.items())),
+        "jobs": dict(sorted(jobs.items())),
+        "schedules": schedules,
+        "sensors": sensors,
+    }
 
 
 def test_graph_is_as_recorded() -> None:

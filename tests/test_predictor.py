@@ -92,7 +92,7 @@ def test_bounds_enclose_what_was_given() -> None:
 def test_effects_add_up_to_the_prediction(trained: Trained) -> None:
     made = frame(200, 7)
     score = logit(predict(trained.pipeline, made)["probability"].to_numpy())
-    evidence = explain(trained.pipeline, made)
+    evidence = explain(trained.pipeline, made, made)
     total = evidence.groupby(level=0)["effect"].sum().reindex(made.index).to_numpy()
     np.testing.assert_allclose(total, score - score.mean(), atol=1e-9)
     assert set(evidence["topic"]) == set(TOPICS)

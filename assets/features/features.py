@@ -30,10 +30,7 @@ def features(inputs: Inputs) -> pa.Table:
     """Leak-proof: adding or removing any fact dated after the as-of date leaves every byte as it was."""
     attach_registry(inputs.con, inputs.store, snapshot_at_or_after(inputs.store, inputs.key))
     set_as_of(inputs.con, inputs.key)
-    *before, last = STEPS
-    for step in before:
-        run_step(inputs.con, step)
-    rows = run_script(inputs.con, last)
+    rows = run_steps(inputs.con)
     inputs.con.register("features", rows)
     vulnerable, outdated = first_row(
         inputs.con, "select avg((tree_vulnerable > 0)::int), avg((dependencies_outdated > 0)::int) from features"
@@ -42,12 +39,26 @@ def features(inputs: Inputs) -> pa.Table:
     return rows
 
 
+def run_steps(con: duckdb.DuckDBPyConnection, wanted: Path | None = None) -> pa.Table:
+    """Rows of FEATURES as of `known_at`: of the crates that the query in `wanted` gives (crate_id), or of all."""
+    *before, last = STEPS
+    for step in before:
+        if wanted and _is_of_trees(step):
+            con.execute(f"create or replace temp table wanted_crates as {wanted.read_text()}")
+        run_step(con, step)
+    return run_script(con, last)
+
+
 def run_step(con: duckdb.DuckDBPyConnection, step: Path) -> None:
     """Runs a file of `assets/sql/features`; that on trees once for each part of the crates."""
     parts = 1
-    if step.name.endswith("_trees.sql"):
-        crates = first_row(con, "select count(*) from known_crates")
+    if _is_of_trees(step):
+        crates = first_row(con, "select count(*) from wanted_crates")
         parts = 1 + (crates[0] if crates else 0) // TREES
     for part in range(parts):
         set_variables(con, part=part, parts=parts)
         con.execute(step.read_text())
+
+
+def _is_of_trees(step: Path) -> bool:
+    return step.name.endswith("_trees.sql")

@@ -16,7 +16,7 @@ from assets.table_asset import Inputs
 from resources.errors import BadInput
 from resources.schema import Table
 from resources.session import set_variables, view
-from resources.sources.source import NEEDS
+from resources.sources.source import NEEDS, Unread
 
 # the bundled registry loses 49 rows of 1.5 million: far more means that the source, not a row, is broken
 REJECTED_SHARE, REJECTED_ROWS = 0.001, 100
@@ -58,35 +58,48 @@ def _good(inputs: Inputs, table: Table, rows: pa.RecordBatchReader, names: list[
         if len(rejected) > REJECTED_AT_MOST:
             break
         yield batch.filter(holds).select(names)
-    if len(rejected) > max(REJECTED_ROWS, total * REJECTED_SHARE):
+    # a source that was left in the middle cannot tell what else it passed over
+    unread = (
+        []
+        if len(rejected) > REJECTED_AT_MOST
+        else inputs.tools.source.unread(inputs.con, inputs.key, table.name, total)
+    )
+    reasons = [row["rejected"] for row in rejected] + [record.reason for record in unread]
+    if len(reasons) > max(REJECTED_ROWS, total * REJECTED_SHARE):
         raise BadInput(
-            f"{len(rejected):,} of {total:,} rows break a contract, such as: {rejected[0]['rejected']}. "
+            f"{table.name}: {len(reasons):,} of {total:,} rows break a contract, such as: {reasons[0]}. "
             "So many mean a broken source: mend it and run again"
         )
-    inputs.report(quarantined=len(rejected))
-    if rejected:
-        inputs.log.warning(f"{table.name}: {len(rejected)} rows go to quarantine, such as: {rejected[0]['rejected']}")
-    inputs.store.publish(rejects_of(table.name), inputs.key, _rejects(inputs, table.name, rejected), inputs.origin)
+    inputs.report(quarantined=len(reasons))
+    if reasons:
+        inputs.log.warning(f"{table.name}: {len(reasons)} rows go to quarantine, such as: {reasons[0]}")
+    rejects = _rejects(inputs, table, rejected, unread)
+    inputs.store.publish(rejects_of(table.name), inputs.key, rejects, inputs.origin)
 
 
-def _rejects(inputs: Inputs, name: str, rejected: list[dict]) -> pa.Table:
-    """Rejected rows as rows of `quarantine`, in the order of reason and row."""
+def _rejects(inputs: Inputs, table: Table, rejected: list[dict], unread: list[Unread]) -> pa.Table:
+    """What is in no table as rows of `quarantine`, in the order of reason and row."""
     source = inputs.tools.source
-    keys = [row["source_key"] for row in rejected if row["source_key"] is not None]
-    lines = source.locate(inputs.con, inputs.key, name, keys) if keys else {}
-    told = sorted(
-        ((row["rejected"], _as_json(row), lines.get(row["source_key"])) for row in rejected),
-        key=lambda found: found[:2],
-    )
+    keys = [_source_key(row, table) for row in rejected]
+    lines = source.locate(inputs.con, inputs.key, table.name, sorted(set(keys))) if keys else {}
+    file = source.file_of(table.name)
+    told = [(row["rejected"], _as_json(row), file, lines.get(key)) for row, key in zip(rejected, keys)]
+    told += [(record.reason, json.dumps({"record": record.text}), record.file, record.line) for record in unread]
+    told.sort(key=lambda found: (*found[:3], found[3] or 0))
     columns = {
-        "table_name": [name] * len(told),
+        "table_name": [table.name] * len(told),
         "number": range(1, len(told) + 1),
-        "file": [source.file_of(name)] * len(told),
-        "line": [line for _, _, line in told],
-        "source_row": [row for _, row, _ in told],
-        "reason": [reason for reason, _, _ in told],
+        "file": [file for _, _, file, _ in told],
+        "line": [line for _, _, _, line in told],
+        "source_row": [row for _, row, _, _ in told],
+        "reason": [reason for reason, _, _, _ in told],
     }
     return pa.table(columns, schema=QUARANTINE.arrow)
+
+
+def _source_key(row: dict, table: Table) -> str:
+    """What finds a row in its file: its query says so where it rejected the row, else it is one that was repeated."""
+    return " ".join(str(row[column]) for column in table.key) if row["source_key"] is None else row["source_key"]
 
 
 def _as_json(row: dict) -> str:

@@ -11,23 +11,26 @@ def mark_repeats(batches: Iterable[pa.RecordBatch], key: Sequence[str]) -> Itera
     reason = f"{', '.join(key)}: stands more than once; the first was kept"
     before: pa.RecordBatch | None = None
     for batch in batches:
-        marked = _mark(batch, key, before, reason)
-        yield marked
-        before = batch.slice(batch.num_rows - 1) if batch.num_rows else before
+        at = batch.schema.get_field_index("rejected")
+        is_good = pc.is_null(batch.column(at))
+        good = batch.select(list(key)).filter(is_good)
+        if not good.num_rows:
+            yield batch
+            continue
+        repeats = _repeats(good, before)
+        before = good.slice(good.num_rows - 1)
+        if pc.any(repeats).as_py():
+            marked = pc.if_else(pc.replace_with_mask(is_good, is_good, repeats), reason, batch.column(at))
+            batch = batch.set_column(at, batch.schema.field(at), marked)
+        yield batch
 
 
-def _mark(batch: pa.RecordBatch, key: Sequence[str], before: pa.RecordBatch | None, reason: str) -> pa.RecordBatch:
-    first = batch.slice(0, 1) if before is None else before
-    same = None
-    for column in key:
-        shifted = pa.concat_arrays([first.column(column), batch.column(column)]).slice(0, batch.num_rows)
-        equal = pc.fill_null(pc.equal(batch.column(column), shifted), False)
-        same = equal if same is None else pc.and_(same, equal)
-    assert same is not None
-    if before is None and batch.num_rows:  # the very first row repeats nothing
-        same = pa.concat_arrays([pa.array([False]), same.slice(1)])
-    if not pc.any(same).as_py():
-        return batch
-    at = batch.schema.get_field_index("rejected")
-    marked = pc.if_else(pc.and_(same, pc.is_null(batch.column(at))), reason, batch.column(at))
-    return batch.set_column(at, batch.schema.field(at), marked)
+def _repeats(rows: pa.RecordBatch, before: pa.RecordBatch | None) -> pa.Array:
+    """Whether each row equals the one before it; `before` is the one before the first."""
+    same = pa.array([True] * rows.num_rows)
+    first = rows.slice(0, 1) if before is None else before
+    for column, first_column in zip(rows.columns, first.columns):
+        shifted = pa.concat_arrays([first_column, column]).slice(0, rows.num_rows)
+        same = pc.and_(same, pc.fill_null(pc.equal(column, shifted), False))
+    # the very first row repeats nothing
+    return pa.concat_arrays([pa.array([False]), same.slice(1)]) if before is None else same

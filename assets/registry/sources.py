@@ -9,13 +9,14 @@ REGISTRY_SOURCE = AssetSpec(
     group_name="registry",
     kinds={"file"},
     owners=[OWNER],
-    description="Crates, versions, yanks and dependencies as the registry gives them: `sample/`, or the folder that "
-    "CRATES_REGISTRY names. Its bytes are verified before every read.",
+    description="Crates, versions, dependencies, owners and downloads as the registry gives them: the bundled registry "
+    "(CRATES_SOURCE=bundled), or the database dump of crates.io (CRATES_SOURCE=crates.io), kept as it was fetched. Its "
+    "bytes are verified before every read.",
 )
 ADVISORY_SOURCE = AssetSpec(
     "advisory_source",
     group_name="registry",
     kinds={"file"},
     owners=[OWNER],
-    description="RustSec advisories with the time at which each was committed to the database.",
+    description="RustSec advisories: each revision with the time at which it was committed to the database.",
 )

@@ -1,5 +1,7 @@
 """What was known of each crate at an as-of date, and what happened to it afterwards."""
 
+from dataclasses import replace
+
 from assets.schemas.registry import GROWS
 from ml.targets import TARGETS
 from resources.schema import Column, Table
@@ -141,6 +143,18 @@ FEATURES = Table(
     ),
     key=("crate",),
     least_share_of_previous=GROWS,
+)
+
+FRESH_FEATURES = replace(
+    FEATURES,
+    name="fresh_features",
+    grain="One row per crate that an event touched or that builds on one, near or far: features as of the last event.",
+    partition="version",
+    columns=(
+        *FEATURES.columns,
+        Column("refreshed_at", "timestamp", "When the newest event was seen (UTC): nothing later is used"),
+    ),
+    least_share_of_previous=None,
 )
 
 LABELS = Table(

@@ -1,5 +1,7 @@
 """What the predictor says, how well it did, and the answer per crate."""
 
+from dataclasses import replace
+
 from ml.targets import TARGETS
 from resources.schema import Column, Table
 
@@ -51,6 +53,13 @@ PREDICTIONS = Table(
     key=("crate", "target"),
 )
 
+FRESH_PREDICTIONS = replace(
+    PREDICTIONS,
+    name="fresh_predictions",
+    grain="One row per crate of fresh_features and target, among the peers of the newest full predictions.",
+    partition="version",
+)
+
 _SCORES = ("maintenance", "popularity", "security", "dependency_health", "quality")
 _MEANING = {
     "maintenance": "chance of a new version within the horizon",
@@ -66,6 +75,12 @@ SCORES = Table(
     partition="version",
     columns=(
         Column("as_of", "date", "As-of date of the newest predictions"),
+        Column(
+            "refreshed_at",
+            "timestamp",
+            "When the newest event that counts here was seen (UTC); null where the score is the daily one",
+            nullable=True,
+        ),
         Column("crate", "string", "Canonical name"),
         Column("name", "string", "Name as published"),
         Column("default_version", "string", "Version that crates.io would show"),

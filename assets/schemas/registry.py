@@ -121,6 +121,34 @@ DEPENDENCIES = Table(
     least_share_of_previous=GROWS,
 )
 
+EVENTS = Table(
+    name="events",
+    grain="One row per publication, yank or yank undone since the snapshot, as seen in the index.",
+    partition="snapshot",
+    newest_only=True,
+    columns=(
+        Column("crate", "string", "Canonical name"),
+        Column("num", "string", "Version number as published"),
+        Column("occurred_at", "timestamp", "When it happened (UTC); if not exact, when it was seen"),
+        Column("kind", "string", "What happened", accepted=("publish", "yank", "unyank")),
+        Column("occurred_at_exact", "bool", "Whether occurred_at is the exact time"),
+        Column("occurred_after", "timestamp", "Earliest it can have happened (UTC): the look or snapshot before"),
+        Column("known_at", "timestamp", "When it was seen (UTC)"),
+        Column("name", "string", "Crate name as published"),
+        Column("feature_names", "list<string>", "Of a publication: Cargo features it declares", nullable=True),
+        Column("links", "string", "Of a publication: native library it links", nullable=True),
+        Column("rust_version", "string", "Of a publication: least Rust version, as written", nullable=True),
+        Column(
+            "dependencies",
+            "list<struct<dependency: string, req: string, kind: string, optional: bool, default_features: bool, "
+            "target: string, explicit_name: string>>",
+            "Of a publication: what it depends on, by published name, in the columns of dependencies",
+            nullable=True,
+        ),
+    ),
+    key=("crate", "num", "occurred_at", "kind"),
+)
+
 OWNERS = Table(
     name="owners",
     grain="One row per owner that a crate has at the snapshot.",

@@ -1,5 +1,6 @@
 -- Predictions with percentiles, and the evidence in words: topics, the one that moved the score most first.
--- Needs: `predicted` (crate, target, ml.model.predict), `evidence` (crate, target, ml.model.explain) and `wording`.
+-- Needs: `predicted` (crate, target, ml.model.predict), `evidence` (crate, target, ml.model.explain), `wording`, and `peers`
+-- (target, worst): all crates, which a percentile is among.
 with told as (
     select
         e.crate,
@@ -19,6 +20,10 @@ with told as (
     from evidence as e
     join wording as w on w.feature = e.feature
     group by e.crate, e.target
+),
+
+ladder as (
+    select distinct target, worst, percent_rank() over (partition by target order by worst) as percentile from peers
 )
 
 select
@@ -29,11 +34,13 @@ select
     p.probability,
     p.worst,
     p.best,
-    percent_rank() over (partition by p.target order by p.worst) as percentile,
+    coalesce(l.percentile, 1) as percentile,
     p.base_rate,
     p.coverage,
     t.evidence,
     p.model_id
 from predicted as p
 join told as t using (crate, target)
+-- the first peer that is not worse
+asof left join ladder as l on l.target = p.target and p.worst <= l.worst
 order by p.crate, p.target

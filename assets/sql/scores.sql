@@ -17,7 +17,8 @@ descriptions as (
 )
 
 select
-    getvariable('as_of')::date as as_of,
+    f.as_of,
+    f.refreshed_at,
     f.crate,
     f.name,
     f.default_version,

@@ -45,3 +45,6 @@ create or replace macro cargo_is_prerelease(version_key) as version_key[61] != '
 
 -- major, minor and patch of a key: what a pre-release must share with a comparator to match at all
 create or replace macro cargo_key_triple(version_key) as version_key[1:60];
+
+-- the name that is unique on crates.io: case, - and _ make no other crate
+create or replace macro cargo_canonical(name) as lower(replace(name, '-', '_'));

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from resources.errors import BadInput
 from resources.session import view_files
-from resources.sources.source import Newest, RegistrySource, Say, Snapshot, not_in_the_future, query_of
+from resources.sources.source import Newest, RegistrySource, Say, Snapshot, Unread, not_in_the_future, query_of
 
 TEXTS = "descriptions.csv"
 COLUMNS = {
@@ -136,6 +136,9 @@ class BundledRegistry(RegistrySource):
                 "source_texts", replace=True
             )
         return query_of(SQL, table)
+
+    def unread(self, con: duckdb.DuckDBPyConnection, key: str, table: str, rows: int) -> list[Unread]:
+        return []  # a Parquet file is read whole or not at all
 
     def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
         return {}  # Parquet has no lines

@@ -9,13 +9,13 @@ from resources.errors import BadInput
 from resources.http_client import HttpClient
 from resources.session import view_files
 from resources.sources.download_days import keep_days, view_kept_days
-from resources.sources.dump_csv import line_ends, read_header, view_csv
+from resources.sources.dump_csv import NOT_UTF_8, count_read, line_ends, odd_line, read_header, unread_records, view_csv
 from resources.sources.dump_fetch import Report, fetch_tables, taken_at
 from resources.sources.dump_layout import CSV_TABLES, MADE_OF, judge_header
 from resources.sources.file_bytes import is_address, open_bytes
 from resources.sources.kept_advisories import keep_advisories
 from resources.sources.snapshot_archive import KeptSnapshot, SnapshotArchive
-from resources.sources.source import Newest, RegistrySource, Say, Snapshot, not_in_the_future, query_of
+from resources.sources.source import Newest, RegistrySource, Say, Snapshot, Unread, not_in_the_future, query_of
 
 SQL = Path(__file__).parent / "dump"
 CLOCKS_DIFFER = timedelta(hours=1)
@@ -51,7 +51,7 @@ class CratesIoDump(RegistrySource):
         """A dump's time, unless it cannot be. Raises BadInput."""
         now = datetime.now(UTC).replace(tzinfo=None)
         not_in_the_future(f"{self.dump}: its timestamp", at, now + CLOCKS_DIFFER)
-        kept = self.archive.find(self.archive.keys()[-1]) if self.archive.keys() else None
+        kept = self.archive.recorded(self.archive.keys()[-1]) if self.archive.keys() else None
         if kept and at < datetime.fromisoformat(kept.taken_at):
             raise BadInput(
                 f"{self.dump} is the dump of {at:%Y-%m-%d %H:%M}, older than the newest here ({kept.taken_at}): "
@@ -124,13 +124,41 @@ class CratesIoDump(RegistrySource):
             view_kept_days(con, self.archive, kept.files)
         return query_of(SQL, table)
 
+    def unread(self, con: duckdb.DuckDBPyConnection, key: str, table: str, rows: int) -> list[Unread]:
+        found: list[Unread] = []
+        for name in MADE_OF.get(table, ()) if table != "yanks" else ():
+            path = self._object(key, name)
+            unread = unread_records(con, path)
+            if table == "texts":
+                # versions and crates told the rest, but did not decode what they have no use for
+                unread = [record for record in unread if record[2] == NOT_UTF_8]
+            else:
+                is_row = table != "downloads" and name == MADE_OF[table][0]
+                read = rows if is_row else count_read(con, CSV_TABLES[name])
+                self._need_all_read(key, name, read + len(unread))
+            found += [Unread(f"data/{name}.csv", line, text, reason) for line, text, reason in unread]
+        return found
+
+    def _need_all_read(self, key: str, name: str, seen: int) -> None:
+        """Raises BadInput unless as many records were seen as the file was found to have when it was fetched."""
+        records = self.archive.need(key).files[name].records
+        if records is not None and seen != records - 1:
+            raise BadInput(
+                f"data/{name}.csv has {records - 1:,} records, of which {seen:,} can be told apart "
+                f"({odd_line(self._object(key, name))}): take another dump"
+            )
+
     def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
         if table == "advisories":
-            rows = con.execute("select concat_ws(' ', file, commit), line from source_advisories_rejected where line > 0")
+            rows = con.execute(
+                "select concat_ws(' ', file, commit), line from source_advisories_rejected where line > 0"
+            )
             return dict(rows.fetchall())
-        query = f"select source_key, max(line) from ({line_ends(CSV_TABLES[MADE_OF[table][0]])}) "
-        rows = con.execute(f"{query} where source_key in (select unnest($keys)) group by all", {"keys": source_keys})
-        return dict(rows.fetchall())
+        name = MADE_OF[table][0]
+        return line_ends(con, self._object(key, name), CSV_TABLES[name], source_keys)
+
+    def _object(self, key: str, name: str) -> Path:
+        return self.archive.objects / self.archive.need(key).files[name].object
 
     def file_of(self, table: str) -> str:
         return f"data/{MADE_OF[table][0]}.csv" if table in MADE_OF else "crates/ of the advisory database"

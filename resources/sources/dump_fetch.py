@@ -1,16 +1,20 @@
 """Brings the tables of one dump among the kept objects: those that did not change are there already."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from resources.errors import BadInput
+from resources.sources.dump_csv import odd_line
 from resources.sources.dump_layout import CSV_TABLES, judge_tables
+from resources.sources.dump_members import CHUNK, Content, Member
 from resources.sources.dump_tar import DumpTar, metadata_of_tar
 from resources.sources.dump_zip import DumpZip
 from resources.sources.file_bytes import FileBytes, LocalBytes
-from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file
+from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file, settle
 
 # what is fetched, bytes done, bytes in all
 Report = Callable[[str, int, int], None]
@@ -28,11 +32,11 @@ def taken_at(source: FileBytes) -> datetime:
         stamp = json.loads(text)["timestamp"]
         # nanoseconds are more than Python reads
         at = datetime.fromisoformat(_micros(stamp))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BadInput(
             f"{source.name}: metadata.json has no timestamp that can be read ({error!r}): is it a dump?"
         ) from error
-    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
 
 
 def _micros(stamp: str) -> str:
@@ -46,41 +50,38 @@ def fetch_tables(
 ) -> tuple[dict[str, KeptFile], list[str]]:
     """Every needed table among the objects of `archive`, and words on what was passed over.
 
-    `stamp` tells one dump from the next: a fetch that was cut goes on only with the bytes of the same dump.
+    A fetch that was cut goes on with what it left, if that is of the same file: `stamp` tells one tar.gz from the next.
+    Raises BadInput, SourceUnreachable.
     """
-    for left in archive.partial.glob("*"):
-        if not left.name.startswith(stamp):
-            left.unlink()
     if is_tar(source):
         return _from_tar(source, archive, stamp, report)
-    return _from_zip(source, archive, stamp, report)
+    return _from_zip(source, archive, report)
 
 
-def _from_zip(
-    source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report
-) -> tuple[dict[str, KeptFile], list[str]]:
+def _from_zip(source: FileBytes, archive: SnapshotArchive, report: Report) -> tuple[dict[str, KeptFile], list[str]]:
     dump = DumpZip(source)
     members = {_table(name): member for name, member in dump.members().items() if _table(name)}
     notes = judge_tables(set(members))
+    partial = {table: archive.partial / f"{_object(table, m)}.{m.compressed_bytes}" for table, m in members.items()}
+    _clear(archive.partial, keep=set(partial.values()))
     known = archive.known_files()
     files: dict[str, KeptFile] = {}
     for table in CSV_TABLES:
         member = members[table]
         kept = known.get((table, member.crc32, member.bytes))
+        if kept:
+            notes.append(f"data/{table}.csv did not change since an earlier snapshot and is not fetched")
+        kept = kept or _left_whole(archive.objects / _object(table, member), member)
         if kept is None:
-            path = archive.objects / _object(table, member.crc32, member.bytes)
-            building = archive.partial / f"{stamp}-{table}.gz"
+            building = archive.partial / f"{_object(table, member)}.new"
             size = member.compressed_bytes
-            dump.take(
+            content = dump.take(
                 member.name,
-                archive.partial / f"{stamp}-{table}",
+                partial[table],
                 building,
                 lambda done, table=table, size=size: report(f"data/{table}.csv", done, size),
             )
-            building.replace(path)
-            kept = kept_file(path, member.crc32, member.bytes)
-        else:
-            notes.append(f"data/{table}.csv did not change since an earlier snapshot and is not fetched")
+            kept = _put(building, archive, table, content)
         files[table] = kept
     return files, notes
 
@@ -88,21 +89,58 @@ def _from_zip(
 def _from_tar(
     source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report
 ) -> tuple[dict[str, KeptFile], list[str]]:
-    path = source.path if isinstance(source, LocalBytes) else archive.partial / f"{stamp}-dump.tar.gz"
+    path = source.path if isinstance(source, LocalBytes) else archive.partial / f"{stamp}-{source.size}.tar.gz"
+    _clear(archive.partial, keep={path})
     if not isinstance(source, LocalBytes):
         source.copy(0, source.size, path, lambda done: report("db-dump.tar.gz", done, source.size))
-    building = {f"data/{table}.csv": archive.partial / f"{stamp}-{table}.gz" for table in CSV_TABLES}
-    members = DumpTar(source.name, path).take(building, lambda done: report("tables of the tar.gz", done, source.size))
-    notes = judge_tables({table for name in members if (table := _table(name))})
+    building = {f"data/{table}.csv": archive.partial / f"{table}.csv.gz" for table in CSV_TABLES}
+    try:
+        found = DumpTar(source.name, path).take(
+            building, lambda done: report("tables of the tar.gz", done, source.size)
+        )
+    except BadInput:
+        if not isinstance(source, LocalBytes):
+            path.unlink()  # going on from corrupt bytes would never end
+        raise
+    notes = judge_tables({table for name in found if (table := _table(name))})
+    known = archive.known_files()
     files: dict[str, KeptFile] = {}
     for name, built in building.items():
-        member, table = members[name], _table(name)
-        final = archive.objects / _object(table, member.crc32, member.bytes)
-        built.replace(final)
-        files[table] = kept_file(final, member.crc32, member.bytes)
-    if not isinstance(source, LocalBytes):
-        path.unlink()
+        content, table = found[name], _table(name)
+        kept = known.get((table, content.crc32, content.bytes))
+        # the same content, compressed by another, would not be the bytes that the earlier snapshot has
+        files[table] = kept or _put(built, archive, table, content)
     return files, notes
+
+
+def _clear(folder: Path, keep: set[Path]) -> None:
+    """Removes what fetches of other files left."""
+    for left in set(folder.glob("*")) - keep:
+        left.unlink()
+
+
+def _left_whole(path: Path, member: Member) -> KeptFile | None:
+    """An object left by a fetch that came to nothing: read through, since no snapshot vouches for it."""
+    if not path.exists():
+        return None
+    content = Content()
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(CHUNK):
+                content.add(chunk)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return None
+    whole = (content.crc32, content.bytes) == (member.crc32, member.bytes)
+    return kept_file(path, content.crc32, content.bytes, content.records) if whole else None
+
+
+def _put(building: Path, archive: SnapshotArchive, table: str, content: Content) -> KeptFile:
+    """Puts a verified table among the objects. Raises BadInput, naming the line, if it is not what psql writes."""
+    if not content.is_regular:
+        raise BadInput(f"data/{table}.csv, {odd_line(building)}: psql writes no such file; take another dump")
+    path = archive.objects / _object(table, content)
+    settle(building, path)
+    return kept_file(path, content.crc32, content.bytes, content.records)
 
 
 def _table(name: str) -> str:
@@ -111,5 +149,5 @@ def _table(name: str) -> str:
     return path.stem if path.suffix == ".csv" and path.parent == Path("data") else ""
 
 
-def _object(table: str, crc32: int, size: int) -> str:
-    return f"{table}-{crc32:08x}-{size}.csv.gz"
+def _object(table: str, content: Content | Member) -> str:
+    return f"{table}-{content.crc32:08x}-{content.bytes}.csv.gz"

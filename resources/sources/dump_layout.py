@@ -19,6 +19,8 @@ class CsvTable:
     known: tuple[str, ...] = ()
     # longest record in bytes: DuckDB's own limit of 2 MB fails on a README of 3 MB
     longest_record: int = 2_000_000
+    # texts may have several lines; numbers and dates have one
+    has_texts: bool = True
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -60,7 +62,12 @@ CSV_TABLES: dict[str, CsvTable] = {
             optional=("target", "explicit_name"),
             known=("features",),
         ),
-        CsvTable("version_downloads", key=("date", "version_id"), required=("version_id", "date", "downloads")),
+        CsvTable(
+            "version_downloads",
+            key=("date", "version_id"),
+            required=("version_id", "date", "downloads"),
+            has_texts=False,
+        ),
         CsvTable(
             "crate_owners",
             key=("crate_id", "owner_kind", "owner_id"),
@@ -102,10 +109,12 @@ def judge_header(table: CsvTable, header: list[str]) -> list[str]:
             f"data/{table.name}.csv: column {', '.join(missing)} is missing (found {', '.join(header)[:300]}): the "
             "layout of the dump has changed, and resources/sources/dump_layout.py has to follow"
         )
-    if len(set(header)) < len(header):
+    if len({column.lower() for column in header}) < len(header):
         raise BadInput(
             f"data/{table.name}.csv: a column stands twice in {', '.join(header)[:300]}: fetch the dump again"
         )
+    if "" in header:
+        raise BadInput(f"data/{table.name}.csv: a column has no name in {', '.join(header)[:300]}: take another dump")
     unknown = [column for column in header if column not in (*table.used, *table.known)]
     return [f"data/{table.name}.csv: column {column} is unknown and passed over" for column in unknown]
 

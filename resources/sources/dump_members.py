@@ -1,5 +1,6 @@
 """What holds for every member of a dump's archive, zip or tar: trusted names, bounded sizes, checked bytes."""
 
+import re
 import struct
 import zlib
 from collections.abc import Container, Iterator
@@ -9,11 +10,46 @@ from typing import BinaryIO
 from resources.errors import BadInput
 
 CHUNK = 1 << 20
+MOST_MEMBERS = 1000  # a dump has some 25
+# every part begins with a letter or digit, so that none is "..", hidden or empty
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/?")
 # the largest table of today's dump has some 4 GB; ten times that is no dump of crates.io any more
 MOST_BYTES = 40_000_000_000
 # deflate reaches 1,000 on zeros and some 10 on CSV; the allowance keeps small members out of it
 MOST_RATIO, RATIO_FROM = 200, 1_000_000
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+@dataclass
+class Content:
+    """What is known of a CSV file once its bytes have passed.
+
+    `records` are the lines that end outside quotes, the header among them; `is_regular` says that no carriage return
+    stands outside quotes, and that the end is the end of a record.
+    """
+
+    bytes: int = 0
+    crc32: int = 0
+    records: int = 0
+    _in_quotes: bool = False
+    _has_return: bool = False
+    _last: bytes = b"\n"
+
+    def add(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self.bytes += len(chunk)
+        self.crc32 = zlib.crc32(chunk, self.crc32)
+        parts = chunk.split(b'"')
+        outside = b'"'.join(parts[self._in_quotes :: 2])
+        self.records += outside.count(b"\n")
+        self._has_return |= b"\r" in outside
+        self._in_quotes ^= len(parts) % 2 == 0
+        self._last = chunk[-1:]
+
+    @property
+    def is_regular(self) -> bool:
+        return not self._in_quotes and not self._has_return and self._last == b"\n"
 
 
 @dataclass(frozen=True)
@@ -27,12 +63,13 @@ class Member:
 
 
 def check_name(archive: str, name: str, seen: Container[str]) -> None:
-    """Raises BadInput for a name that stands twice or leads out of the archive."""
+    """Raises BadInput for a name that stands twice, leads out of the archive, or is no dump's."""
+    if not NAME.fullmatch(name):
+        raise BadInput(
+            f"{archive}: the name {name[:100]!r} leads out of the archive, or is not one that a dump has: do not use it"
+        )
     if name in seen:
         raise BadInput(f"{archive}: {name} stands twice: which one is meant cannot be known; fetch it again")
-    parts = name.replace("\\", "/").split("/")
-    if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
-        raise BadInput(f"{archive}: the name {name[:100]!r} leads out of the archive: do not use it")
 
 
 def check_size(archive: str, name: str, size: int, compressed: int) -> None:
@@ -44,40 +81,51 @@ def check_size(archive: str, name: str, size: int, compressed: int) -> None:
         )
 
 
-def inflate_checked(raw: BinaryIO, member: Member, deflated: bool) -> Iterator[tuple[bytes, bytes]]:
-    """Pairs of compressed and plain chunks. Raises BadInput unless size and CRC are as declared."""
+def inflate_checked(raw: BinaryIO, member: Member, deflated: bool, content: Content) -> Iterator[tuple[bytes, bytes]]:
+    """The member's bytes as they are, and inflated, in turns: pairs of which one is empty. `content` is told of them.
+
+    Raises BadInput unless size and CRC are as declared.
+    """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS) if deflated else None
-    crc, size = 0, 0
     try:
         while chunk := raw.read(CHUNK):
-            plain = chunk
-            if inflater:
-                # never more than declared, and one byte to see that there is more
-                plain = inflater.decompress(chunk, member.bytes - size + 1)
-            crc, size = zlib.crc32(plain, crc), size + len(plain)
-            if size > member.bytes or (inflater and (inflater.unconsumed_tail or inflater.unused_data)):
-                raise BadInput(f"{member.name} is larger than the {member.bytes:,} bytes it declares: do not use it")
-            yield chunk, plain
+            yield chunk, b""
+            for plain in _inflated(inflater, chunk) if inflater else (chunk,):
+                content.add(plain)
+                if content.bytes > member.bytes or (inflater and inflater.unused_data):
+                    raise BadInput(
+                        f"{member.name} is larger than the {member.bytes:,} bytes it declares: do not use it"
+                    )
+                yield b"", plain
         if inflater:
             plain = inflater.flush()
-            crc, size = zlib.crc32(plain, crc), size + len(plain)
+            content.add(plain)
             yield b"", plain
     except zlib.error as error:
         raise BadInput(f"{member.name} is corrupt ({error}): fetch the dump again") from error
     whole = inflater is None or inflater.eof
-    if not whole or size != member.bytes or crc != member.crc32:
+    if not whole or content.bytes != member.bytes or content.crc32 != member.crc32:
         raise BadInput(
-            f"{member.name} is cut or corrupt ({size:,} bytes, CRC {crc:08x}; expected {member.bytes:,}, "
-            f"{member.crc32:08x}): fetch the dump again"
+            f"{member.name} is cut or corrupt ({content.bytes:,} bytes, CRC {content.crc32:08x}; expected "
+            f"{member.bytes:,}, {member.crc32:08x}): fetch the dump again"
         )
 
 
-def gzip_around(raw: BinaryIO, member: Member, deflated: bool, out: BinaryIO) -> None:
-    """Writes a gzip file of a member: its deflate stream as it is, once verified. Raises BadInput."""
+def _inflated(inflater: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
+    """What a chunk inflates to, in pieces: a MB may hold a GB."""
+    while chunk:
+        yield inflater.decompress(chunk, CHUNK)
+        chunk = inflater.unconsumed_tail
+
+
+def gzip_around(raw: BinaryIO, member: Member, deflated: bool, out: BinaryIO) -> Content:
+    """Writes a gzip file of a member, its deflate stream as it is, once verified. Raises BadInput."""
     compressor = None if deflated else zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    content = Content()
     out.write(GZIP_HEADER)
-    for chunk, plain in inflate_checked(raw, member, deflated):
+    for chunk, plain in inflate_checked(raw, member, deflated, content):
         out.write(compressor.compress(plain) if compressor else chunk)
     if compressor:
         out.write(compressor.flush())
     out.write(struct.pack("<II", member.crc32, member.bytes & 0xFFFFFFFF))
+    return content

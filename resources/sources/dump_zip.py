@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.errors import BadInput
-from resources.sources.dump_members import Member, check_name, check_size, gzip_around, inflate_checked
+from resources.sources.dump_members import Content, Member, check_name, check_size, gzip_around, inflate_checked
 from resources.sources.file_bytes import FileBytes, Progress
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-TAIL = 1 << 17  # bytes: the central directory of a dump has about 2,000
+TAIL = 1 << 17  # bytes: the central directory of a dump has about 2,000, a comment at most 65,535
 LOCAL_HEADER = 30  # bytes, before a member's name and extra field
 ENCRYPTED = 0x1
 
@@ -38,6 +38,7 @@ class DumpZip:
         self._infos: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
             self._add(info)
+        self._refuse_overlaps(infos)
 
     def _add(self, info: zipfile.ZipInfo) -> None:
         check_name(self.source.name, info.filename, self._infos)
@@ -50,10 +51,18 @@ class DumpZip:
             )
         if info.flag_bits & ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BadInput(f"{self.source.name}: {info.filename} is encrypted, or compressed in an unknown way")
-        if info.header_offset + LOCAL_HEADER + info.compress_size > self.source.size:
+        if not 0 <= info.header_offset <= self.source.size - LOCAL_HEADER - info.compress_size:
             raise BadInput(f"{self.source.name}: {info.filename} lies outside the archive: fetch it again")
         check_size(self.source.name, info.filename, info.file_size, info.compress_size)
         self._infos[info.filename] = info
+
+    def _refuse_overlaps(self, infos: list[zipfile.ZipInfo]) -> None:
+        """Raises BadInput where members share bytes: how a small archive is made to hold terabytes."""
+        end, before = 0, ""
+        for info in sorted(infos, key=lambda info: info.header_offset):
+            if info.header_offset < end:
+                raise BadInput(f"{self.source.name}: {info.filename} overlaps {before}: do not use this archive")
+            end, before = info.header_offset + LOCAL_HEADER + info.compress_size, info.filename
 
     def members(self) -> dict[str, Member]:
         """Every file in the archive."""
@@ -62,34 +71,35 @@ class DumpZip:
     def read(self, name: str, most_bytes: int) -> bytes:
         """A small member, whole. Raises BadInput if it is missing, larger or corrupt."""
         info = self._infos.get(name)
-        if info is None or info.file_size > most_bytes:
+        if info is None or max(info.file_size, info.compress_size) > most_bytes:
             raise BadInput(f"{self.source.name}: {name} is missing or has more than {most_bytes} bytes: is it a dump?")
         start = self._start(info)
         raw = io.BytesIO(self.source.read(start, start + info.compress_size))
-        return b"".join(chunk for _, chunk in inflate_checked(raw, self._member(info), _is_deflated(info)))
+        return b"".join(plain for _, plain in inflate_checked(raw, self._member(info), _is_deflated(info), Content()))
 
-    def take(self, name: str, partial: Path, path: Path, progress: Progress) -> int:
-        """Writes a member as a gzip file to `path`, verified; returns its CRC. `partial` keeps what was cut."""
+    def take(self, name: str, partial: Path, path: Path, progress: Progress) -> Content:
+        """Writes a member as a gzip file to `path`, verified; returns what it holds. `partial` keeps what was cut."""
         info = self._infos[name]
         start = self._start(info)
         self.source.copy(start, start + info.compress_size, partial, progress)
         with partial.open("rb") as raw, path.open("wb") as out:
             try:
-                gzip_around(raw, self._member(info), _is_deflated(info), out)
+                content = gzip_around(raw, self._member(info), _is_deflated(info), out)
             except BadInput:
                 partial.unlink()  # going on from corrupt bytes would never end
                 path.unlink()
                 raise
         partial.unlink()
-        return info.CRC
+        return content
 
     def _member(self, info: zipfile.ZipInfo) -> Member:
         return Member(f"{self.source.name}: {info.filename}", info.CRC, info.file_size, info.compress_size)
 
     def _start(self, info: zipfile.ZipInfo) -> int:
         """Where a member's bytes begin: behind its local header, which must agree with the central directory."""
-        header = self.source.read(info.header_offset, info.header_offset + LOCAL_HEADER)
-        if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
+        name = info.filename.encode()
+        header = self.source.read(info.header_offset, info.header_offset + LOCAL_HEADER + len(name))
+        if header[:4] != b"PK\x03\x04" or header[LOCAL_HEADER:] != name:
             raise BadInput(f"{self.source.name}: {info.filename} has no header where it should be: fetch it again")
         name_length, extra_length = struct.unpack("<HH", header[26:30])
         start = info.header_offset + LOCAL_HEADER + name_length + extra_length
@@ -103,7 +113,7 @@ def _is_deflated(info: zipfile.ZipInfo) -> bool:
 
 
 class _Ranges(io.RawIOBase):
-    """A file of which the end is read at once, and other parts as they are asked for."""
+    """A file of which only the end is read, at once: the central directory must be in it."""
 
     def __init__(self, source: FileBytes):
         self.source, self.at = source, 0
@@ -128,10 +138,9 @@ class _Ranges(io.RawIOBase):
         end = min(self.at + len(into), self.source.size)
         if end <= self.at:
             return 0
-        if self.at >= self.tail_at:
-            found = self.tail[self.at - self.tail_at : end - self.tail_at]
-        else:
-            found = self.source.read(self.at, end)
+        if self.at < self.tail_at:
+            raise BadInput(f"{self.source.name}: no central directory in its last {TAIL:,} bytes: is it a dump?")
+        found = self.tail[self.at - self.tail_at : end - self.tail_at]
         into[: len(found)] = found
         self.at += len(found)
         return len(found)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -20,13 +19,17 @@ from resources.errors import BadInput, CannotWrite
 
 @dataclass(frozen=True)
 class KeptFile:
-    """One file of a snapshot. `crc32` and `bytes` are of its content, `stored_bytes` and `sha256` of the file kept."""
+    """One file of a snapshot. `crc32` and `bytes` are of its content, `stored_bytes` and `sha256` of the file kept.
+
+    `records` is the number of records of a CSV file, its header among them.
+    """
 
     object: str
     crc32: int
     bytes: int
     stored_bytes: int
     sha256: str
+    records: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,21 @@ class SnapshotArchive:
         return sorted(path.stem for path in self.folder.glob("????-??-??.json"))
 
     def find(self, key: str) -> KeptSnapshot | None:
-        """A snapshot, or None if it is not here whole."""
+        """A snapshot, or None if it is not here whole. Raises BadInput."""
+        kept = self.recorded(key)
+        return kept if kept and all(self._is_whole(file) for file in kept.files.values()) else None
+
+    def recorded(self, key: str) -> KeptSnapshot | None:
+        """What a snapshot was made of when it was fetched, whole or not by now. Raises BadInput."""
+        path = self.folder / f"{key}.json"
         try:
-            record = json.loads((self.folder / f"{key}.json").read_text())
+            record = json.loads(path.read_text())
+            files = {name: KeptFile(**file) for name, file in record.pop("files").items()}
+            return KeptSnapshot(**{**record, "notes": tuple(record["notes"])}, files=files)
         except FileNotFoundError:
             return None
-        files = {name: KeptFile(**file) for name, file in record.pop("files").items()}
-        kept = KeptSnapshot(**{**record, "notes": tuple(record["notes"])}, files=files)
-        return kept if all(self._is_whole(file) for file in files.values()) else None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"{path} cannot be read ({error!r}): delete it, and materialize snapshots again") from error
 
     def _is_whole(self, file: KeptFile) -> bool:
         path = self.objects / file.object
@@ -106,18 +116,20 @@ class SnapshotArchive:
             temporary = self.folder / f".{os.getpid()}.json"
             temporary.write_text(json.dumps(asdict(kept), indent=2) + "\n")
             settle(temporary, self.folder / f"{key}.json")
+            for left in self.partial.glob("*"):
+                left.unlink()
 
     def known_files(self) -> dict[tuple[str, int, int], KeptFile]:
         """Every file that is here whole, by table, CRC and size: what need not be fetched again."""
-        kept = [snapshot for key in self.keys() if (snapshot := self.find(key))]
-        return {(name, f.crc32, f.bytes): f for snapshot in kept for name, f in snapshot.files.items()}
+        files = [item for key in self.keys() if (kept := self.recorded(key)) for item in kept.files.items()]
+        return {(name, file.crc32, file.bytes): file for name, file in files if self._is_whole(file)}
 
     def space(self) -> dict[str, tuple[int, int]]:
         """Per snapshot: bytes of its files, and of those that no earlier snapshot has."""
         seen: set[str] = set()
         found = {}
         for key in self.keys():
-            files = [] if (kept := self.find(key)) is None else list(kept.files.values())
+            files = [] if (kept := self.recorded(key)) is None else list(kept.files.values())
             own = sum(f.stored_bytes for f in files if f.object not in seen)
             seen |= {f.object for f in files}
             found[key] = (sum(f.stored_bytes for f in files), own)
@@ -125,32 +137,33 @@ class SnapshotArchive:
 
     def prune(self, keep: int) -> list[str]:
         """Removes all but the newest `keep` snapshots and the first of each month; returns the keys removed."""
-        keys = self.keys()
-        firsts = {min(k for k in keys if k[:7] == month) for month in {key[:7] for key in keys}}
-        removed = [key for key in keys if key not in keys[-keep:] and key not in firsts]
-        for key in removed:
-            (self.folder / f"{key}.json").unlink(missing_ok=True)
-        needed = {file.object for key in self.keys() if (kept := self.find(key)) for file in kept.files.values()}
-        for path in self.objects.glob("*"):
-            if path.name not in needed:
-                path.unlink(missing_ok=True)
+        with self.only_fetcher():  # what is being fetched is no snapshot's yet
+            keys = self.keys()
+            firsts = {min(k for k in keys if k[:7] == month) for month in {key[:7] for key in keys}}
+            removed = [key for key in keys if key not in keys[-keep:] and key not in firsts]
+            for key in removed:
+                (self.folder / f"{key}.json").unlink()
+            kept = [found for key in self.keys() if (found := self.recorded(key))]
+            needed = {file.object for snapshot in kept for file in snapshot.files.values()}
+            for path in self.objects.glob("*"):
+                if path.name not in needed:
+                    path.unlink()
         return removed
 
     @contextmanager
     def only_fetcher(self) -> Iterator[None]:
-        """Two processes fetch one after the other: the second finds what the first brought."""
+        """Two processes fetch one after the other: the second finds what the first brought. Raises CannotWrite."""
         with writing(self.folder):
             for folder in (self.objects, self.partial):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "lock").open("w")
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            with (self.folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
 
 
-def kept_file(path: Path, crc32: int, size: int) -> KeptFile:
+def kept_file(path: Path, crc32: int, size: int, records: int | None = None) -> KeptFile:
     """The record of a file that lies among the objects."""
-    return KeptFile(path.name, crc32, size, path.stat().st_size, _sha256(path))
+    return KeptFile(path.name, crc32, size, path.stat().st_size, _sha256(path), records)
 
 
 def settle(temporary: Path, final: Path) -> None:
@@ -176,8 +189,3 @@ def writing(folder: Path) -> Iterator[None]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def parse_time(text: str) -> datetime:
-    """A time as kept in a snapshot: ISO, UTC, without offset."""
-    return datetime.fromisoformat(text)

@@ -47,6 +47,16 @@ class Newest:
         return self.taken_at.date().isoformat()
 
 
+@dataclass(frozen=True)
+class Unread:
+    """What stands in a file and is no row of it: the line it ends at, from 1, its text, and what is wrong with it."""
+
+    file: str
+    line: int
+    text: str
+    reason: str
+
+
 class RegistrySource(ConfigurableResource, ABC):
     """Gives registry facts, one snapshot at a time, as DuckDB queries in the columns of the registry tables."""
 
@@ -81,6 +91,13 @@ class RegistrySource(ConfigurableResource, ABC):
         was rejected) and `rejected` (the field and what is wrong with it, or null), in the order of the table's key.
         It may read the registry tables that `NEEDS` names, which the caller makes visible, and the variable
         `snapshot_at`. Every byte it reads is verified first. Raises BadInput.
+        """
+
+    @abstractmethod
+    def unread(self, con: duckdb.DuckDBPyConnection, key: str, table: str, rows: int) -> list[Unread]:
+        """What the query of `attach` passed over on the way to its `rows` rows, all of which were read.
+
+        Raises BadInput if there is more than can be told: no row is lost unseen.
         """
 
     @abstractmethod

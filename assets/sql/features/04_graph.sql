@@ -11,6 +11,9 @@ left join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.re
 where d.dependent_id != d.crate_id
 group by d.dependent_id, d.crate_id;
 
+-- The crates that rows are wanted of, and so trees: all, unless who runs the steps takes fewer here.
+create or replace temp table wanted_crates as select crate_id from known_crates;
+
 create or replace temp table past_edges as
 from built_edges_at('instants') where instant_name != 'now';
 
@@ -21,6 +24,31 @@ select distinct d.version_id as dependent_id, r.version_id
 from known_dependencies as d
 join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.req
 where d.kind in ('normal', 'build') and not d.optional and r.version_id is not null;
+
+-- What a build may pull in: the versions that default versions resolve to, those that these resolve to, and so on.
+create or replace temp table library_edges as
+with recursive reachable(version_id) as (
+    select distinct e.version_id
+    from default_versions as f
+    join version_edges as e on e.dependent_id = f.version_id
+    where not f.all_yanked
+    union
+    select e.version_id from reachable as r join version_edges as e on e.dependent_id = r.version_id
+)
+
+select e.dependent_id, e.version_id
+from version_edges as e
+semi join reachable as r on r.version_id = e.dependent_id;
+
+-- The whole tree of each of them: with these, the tree of any crate is one join.
+create or replace temp table library_trees as
+with recursive closure(root, version_id) as (
+    select dependent_id, version_id from library_edges
+    union
+    select c.root, e.version_id from closure as c join library_edges as e on e.dependent_id = c.version_id
+)
+
+from closure;
 
 -- PageRank, 20 rounds, damping 0.85, in integers of 1e-15 so that the order of summing changes no bit;
 -- what a crate without dependencies holds is not handed on.
@@ -49,4 +77,4 @@ ranks(round, crate_id, rank) as (
 )
 
 -- times the number of crates: 1 is the average
-select crate_id, rank * (select count(*) from known_crates) / 1e15 as pagerank from ranks where round = 20;
+select crate_id, rank::double * (select count(*) from known_crates) / 1e15 as pagerank from ranks where round = 20;

@@ -8,19 +8,24 @@ create temp table if not exists tree_dependents (crate_id bigint, dependents big
 
 -- The versions that the requirements of a crate's default version resolve to, theirs, and so on.
 create or replace temp table built_versions as
-with recursive closure(root, version_id) as (
-    select f.crate_id, e.version_id
+with direct as (
+    select f.crate_id as root, e.version_id
     from default_versions as f
     join version_edges as e on e.dependent_id = f.version_id
+    semi join wanted_crates as w on w.crate_id = f.crate_id
     where not f.all_yanked and f.crate_id % getvariable('parts') = getvariable('part')
+),
+
+built as (
+    from direct
     union
-    select c.root, e.version_id from closure as c join version_edges as e on e.dependent_id = c.version_id
+    select d.root, t.version_id from direct as d join library_trees as t on t.root = d.version_id
 )
 
-select c.root, c.version_id, v.crate_id
-from closure as c
-join known_versions as v on v.id = c.version_id
-where v.crate_id != c.root;
+select b.root, b.version_id, v.crate_id
+from built as b
+join known_versions as v on v.id = b.version_id
+where v.crate_id != b.root;
 
 insert into tree
 with trouble as (

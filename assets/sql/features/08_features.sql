@@ -1,4 +1,4 @@
--- One row per crate known at getvariable('known_at'). A count is 0 where there is nothing to count, null where it is not known.
+-- One row per wanted crate known at getvariable('known_at'). A count is 0 where there is nothing to count, null where it is not known.
 select
     getvariable('as_of')::date as as_of,
     c.crate,
@@ -78,6 +78,7 @@ select
     coalesce(t.vulnerable_names, []) as tree_vulnerable_names,
     coalesce(t.unmaintained_names, []) as tree_unmaintained_names
 from known_crates as c
+semi join wanted_crates using (crate_id)
 join default_versions as f using (crate_id)
 join known_versions as dv on dv.id = f.version_id
 join releases as r using (crate_id)

@@ -25,13 +25,22 @@ judged as (
             when created_at is null then 'created_at: "' || coalesce(created_at_text, 'null') || '" is not a time'
             when created_at > getvariable('snapshot_at')
                 then 'created_at: ' || created_at || ' is after the snapshot (' || getvariable('snapshot_at') || ')'
-            when row_number() over (partition by canonical_name order by created_at, id) > 1
-                then 'name: "' || name || '" is another crate''s name but for case, - and _; the older was kept'
-        end as rejected,
-        id_text as raw_key
+        end as broken,
+        concat_ws(' ', id_text) as raw_key
     from typed
+),
+
+named as (
+    select
+        *,
+        case
+            when broken is not null then broken
+            when row_number() over (partition by canonical_name, broken is null order by created_at, id) > 1
+                then 'name: "' || name || '" is another crate''s name but for case, - and _; the older was kept'
+        end as rejected
+    from judged
 )
 
-select * exclude (raw_key), case when rejected is not null then raw_key end as source_key
-from judged
-order by id
+select * exclude (broken, raw_key), case when rejected is not null then raw_key end as source_key
+from named
+order by id, created_at, name

@@ -32,10 +32,10 @@ judged as (
             when pg_bool(default_features) is null
                 then 'default_features: "' || coalesce(default_features, 'null') || '" is neither t nor f'
         end as rejected,
-        id as raw_key
+        concat_ws(' ', id) as raw_key
     from typed
 )
 
 select * exclude (raw_key), case when rejected is not null then raw_key end as source_key
 from judged
-order by id
+order by id, hash(judged)

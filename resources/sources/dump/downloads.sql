@@ -5,7 +5,8 @@
 -- the truth. The dump's own day is not over, and left out.
 with typed as (
     select
-        try_cast(date as date) as date,
+        -- a cast alone takes `infinity` and years that no other type has
+        case when length(date) = 10 then try_cast(date as date) end as date,
         try_cast(version_id as bigint) as version_id,
         try_cast(downloads as bigint) as downloads,
         date as date_text,
@@ -19,6 +20,8 @@ dump_rows as (
         *,
         case
             when date is null then 'date: "' || coalesce(date_text, 'null') || '" is not a date'
+            when date < date '2014-11-01' or date > getvariable('snapshot_at')::date
+                then 'date: ' || date || ' is not between the first day of crates.io and the snapshot'
             when version_id is null then 'version_id: "' || coalesce(version_id_text, 'null') || '" is not a number'
             when version_id not in (select id from versions) then 'version_id: ' || version_id || ' is not a version of the dump'
             when downloads is null or downloads < 0 then 'downloads: "' || coalesce(downloads_text, 'null') || '" is not a count'
@@ -80,4 +83,4 @@ from daily as d
 left join calendar as c on c.date = d.date
 left join masked_versions as m on m.date = d.date and m.version_id = d.version_id
 where d.rejected is not null or d.date < getvariable('snapshot_at')::date
-order by d.date, d.version_id
+order by d.date, d.version_id, d.downloads

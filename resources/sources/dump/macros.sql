@@ -1,8 +1,9 @@
 -- Postgres' texts as DuckDB's types; what cannot be read is null.
 
--- `2015-01-13 09:41:20.782996+00`; before 2025-02-17 without `+00`
+-- `2015-01-13 09:41:20.782996+00`; before 2025-02-17 without `+00`. Nothing else: a cast alone takes `infinity`, years
+-- before Christ and, as if they were UTC, other zones.
 create or replace temp macro pg_timestamp(text) as
-    try_cast(case when ends_with(text, '+00') then text[:-4] else text end as timestamp);
+    try_cast(nullif(regexp_extract(text, '^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?)(\+00)?$', 1), '') as timestamp);
 
 create or replace temp macro pg_bool(text) as case text when 't' then true when 'f' then false end;
 

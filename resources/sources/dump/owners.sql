@@ -9,6 +9,15 @@ with typed as (
     from source_crate_owners
 ),
 
+-- one login each, so that no row of the table comes twice
+users as (
+    select id, min(gh_login) as gh_login from source_users group by id
+),
+
+teams as (
+    select id, min(login) as login from source_teams group by id
+),
+
 judged as (
     select
         o.of_crate_id as crate_id,
@@ -27,10 +36,10 @@ judged as (
         end as rejected,
         concat_ws(' ', o.crate_id, o.owner_kind, o.owner_id) as raw_key
     from typed as o
-    left join source_users as u on u.id = o.owner_id and o.kind = 'user'
-    left join source_teams as t on t.id = o.owner_id and o.kind = 'team'
+    left join users as u on u.id = o.owner_id and o.kind = 'user'
+    left join teams as t on t.id = o.owner_id and o.kind = 'team'
 )
 
-select * exclude (raw_key), case when rejected is not null then raw_key end as source_key
+select * exclude (raw_key), raw_key as source_key
 from judged
-order by crate_id, kind, owner_id, login
+order by crate_id, kind, owner_id, created_at, raw_key

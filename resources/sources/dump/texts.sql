@@ -36,4 +36,4 @@ select
 from together as t
 join versions as v on v.id = t.version_id
 where t.description is not null or t.readme is not null
-order by t.version_id
+order by t.version_id, hash(content_sha256)

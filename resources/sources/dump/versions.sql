@@ -21,7 +21,7 @@ judged as (
         true as created_at_exact,
         changed_at as updated_at,
         pg_bool(yanked) as yanked,
-        list_sort(try(json_keys(features))) as feature_names,
+        list_sort(case when try(json_type(features)) = 'OBJECT' then json_keys(features) end) as feature_names,
         links,
         try_cast(crate_size as bigint) as crate_size,
         edition,
@@ -44,11 +44,21 @@ judged as (
             when changed_at is null then 'updated_at: "' || coalesce(updated_at, 'null') || '" is not a time'
             when pg_bool(yanked) is null then 'yanked: "' || coalesce(yanked, 'null') || '" is neither t nor f'
             when features is not null and feature_names is null then 'features: is not a JSON object'
+            when s.crate_size is not null and try_cast(s.crate_size as bigint) is null
+                then 'crate_size: "' || s.crate_size || '" is not a number'
+            when s.has_lib is not null and pg_bool(s.has_lib) is null
+                then 'has_lib: "' || s.has_lib || '" is neither t nor f'
+            when s.categories is not null and pg_array(s.categories) is null
+                then 'categories: "' || s.categories || '" is not an array'
+            when s.keywords is not null and pg_array(s.keywords) is null
+                then 'keywords: "' || s.keywords || '" is not an array'
+            when s.published_by is not null and try_cast(s.published_by as bigint) is null
+                then 'published_by: "' || s.published_by || '" is not a number'
         end as rejected,
-        id as raw_key
-    from typed
+        concat_ws(' ', s.id) as raw_key
+    from typed as s
 )
 
 select * exclude (raw_key), case when rejected is not null then raw_key end as source_key
 from judged
-order by id
+order by id, num, hash(judged)

@@ -1,0 +1,47 @@
+"""The `fresh_features` table."""
+
+from datetime import timedelta
+
+import pyarrow as pa
+
+from assets.features.features import run_steps
+from assets.point_in_time import attach_registry
+from assets.registry.advisories import advisories
+from assets.registry.dependencies import dependencies
+from assets.registry.downloads import downloads
+from assets.registry.events import events
+from assets.registry.owners import owners
+from assets.registry.yanks import yanks
+from assets.schemas.features import FRESH_FEATURES
+from assets.schemas.registry import EVENTS
+from assets.table_asset import SQL, Inputs, all_partitions, table_asset
+from resources.errors import BadInput
+from resources.session import first_row, set_variables, view
+
+
+@table_asset(
+    FRESH_FEATURES,
+    group="features",
+    deps=[all_partitions(table) for table in (events, yanks, dependencies, owners, downloads, advisories)],
+    kinds={"sql", "duckdb"},
+    partitioned=False,
+)
+def fresh_features(inputs: Inputs) -> pa.Table:
+    """By the steps of `features`, over the newest snapshot with its events. Downloads, owners and advisories are the
+    snapshot's. Without an event there is no row; of crates that none of them bears on, `features` is still right."""
+    con, store = inputs.con, inputs.store
+    base = store.partitions("snapshots")[-1:]
+    if not base:
+        raise BadInput("there is no snapshot: run load_snapshot first")
+    inputs.origin = store.need("snapshots", base[0]).origin
+    if not store.find(EVENTS.name, base[0]):
+        return FRESH_FEATURES.arrow.empty_table()
+    attach_registry(con, store, base[0])
+    view(con, store, EVENTS.name, base[0])
+    (seen_at,) = first_row(con, "select max(known_at) from events") or (None,)
+    if seen_at is None:
+        return FRESH_FEATURES.arrow.empty_table()
+    set_variables(con, as_of=(seen_at + timedelta(days=1)).date().isoformat(), known_at=seen_at)
+    con.execute((SQL / "shared" / "with_events.sql").read_text())
+    con.register("features", run_steps(con, wanted=SQL / "shared" / "affected.sql"))
+    return con.sql("select *, getvariable('known_at') as refreshed_at from features order by crate").to_arrow_table()

@@ -1,0 +1,39 @@
+"""The `fresh_predictions` table."""
+
+import pyarrow as pa
+
+from assets.features.fresh_features import fresh_features
+from assets.predictions.predictions import predict_by_champions, predictions
+from assets.schemas.features import FRESH_FEATURES
+from assets.schemas.predictions import FRESH_PREDICTIONS, PREDICTIONS
+from assets.table_asset import ONLY, SQL, Inputs, all_partitions, table_asset
+from resources.errors import BadInput
+from resources.session import first_row, run_script, set_variables, view, view_files
+
+
+@table_asset(
+    FRESH_PREDICTIONS,
+    group="predictions",
+    deps=[fresh_features, all_partitions(predictions)],
+    kinds={"sql", "scikitlearn"},
+    partitioned=False,
+)
+def fresh_predictions(inputs: Inputs) -> pa.Table:
+    """By the champions, as `predictions`. Percentile and evidence are against all crates of the newest full
+    predictions, not against the few that are fresh."""
+    con, store = inputs.con, inputs.store
+    dates = store.partitions(PREDICTIONS.name)
+    if not dates:
+        raise BadInput("there are no predictions to stand among: run score_crates for an as-of date first")
+    fresh = store.need(FRESH_FEATURES.name, ONLY)
+    inputs.origin = fresh.origin
+    view(con, store, FRESH_FEATURES.name, ONLY)
+    (as_of,) = first_row(con, "select max(as_of)::varchar from fresh_features") or (None,)
+    if as_of is None:
+        return FRESH_PREDICTIONS.arrow.empty_table()
+    set_variables(con, as_of=as_of)
+    view(con, store, "features", dates[-1])
+    view_files(con, "peers", [store.need(PREDICTIONS.name, dates[-1]).path])
+    frame, peers = (con.sql(f"from {name} order by crate").df() for name in ("fresh_features", "features"))
+    predict_by_champions(inputs, as_of, frame, peers)
+    return run_script(con, SQL / "predictions.sql")
