@@ -376,7 +376,7 @@ def test_an_item_that_is_none_is_told_and_the_others_count(world: World, caplog:
 
 
 def test_crates_that_most_build_on_are_looked_at_unnamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A yank is in no feed: one of alder, which has the most dependents, is seen; one of ivy, which has none, is not."""
+    """A yank is in no feed: that of alder, which has the most dependents, is seen; that of ivy is not."""
     monkeypatch.setattr(events_module, "MOST_BUILT_ON", 1)
     world.serve(yanked(yanked(small_dump(), "alder", "2.0.1", at(1)), "ivy", "0.1.1", at(1)))
     build("events", BASE, world.tools)
