@@ -373,14 +373,14 @@ def test_stored_members(tmp_path: Path) -> None:
 PREFIX = "2026-11-21-021507"
 
 
-def tar_of(*more: tuple[tarfile.TarInfo, bytes], tables: bool = True, tail: bytes = b"", **how: int) -> bytes:
+def tar_of(*more: tuple[tarfile.TarInfo, bytes], tables: bool = True, tail: bytes = b"") -> bytes:
     """A dump's tar.gz with more members behind it."""
     metadata = json.dumps({"timestamp": NEXT_AT}).encode()
     files = {"metadata.json": metadata}
     if tables:
         files |= {f"data/{name}.csv": content for name, content in csv_tables(small_dump(), NEWEST).items()}
     plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w", **how) as archive:
+    with tarfile.open(fileobj=plain, mode="w") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(f"{PREFIX}/{name}")
             info.size = len(content)
@@ -537,10 +537,10 @@ def test_only_the_needed_tables_are_fetched_and_only_once(
     # the next day one table has changed
     dump = large_dump()
     dump["version_downloads"] = [d | {"downloads": d["downloads"] + 1} for d in dump["version_downloads"]]
-    server.files[ZIP] = zip_bytes(dump, NEWEST, NEXT_AT)
+    server.files[ZIP] = later_zip = zip_bytes(dump, NEWEST, NEXT_AT)
     server.requests.clear()
     later = source_of(tools).fetch(NEXT_KEY, silent)
-    changed = needed_bytes(server.files[ZIP], "version_downloads")
+    changed = needed_bytes(later_zip, "version_downloads")
     assert changed < server.sent(ZIP) <= changed + ALLOWANCE
     assert later.bytes_fetched == server.sent(ZIP)
     # what did not change is there once
@@ -627,7 +627,7 @@ def fetching(data: Path, dump: str, advisories: Path) -> subprocess.Popen[str]:
 def test_killed_fetch_is_gone_on_with(
     path: str, tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes
 ) -> None:
-    server.files[path] = large_zip if path == ZIP else tar_gz_bytes(large_dump(), NEWEST, SMALL_AT)
+    server.files[path] = data = large_zip if path == ZIP else tar_gz_bytes(large_dump(), NEWEST, SMALL_AT)
     tools = live_tools(tmp_path / "data", server.url + path, one_advisory)
     # the first requests look at the file; then comes a table, or the tar, slowly
     server.faults[path] = [*([Fault()] * (8 if path == ZIP else 4)), Fault(pause_s=0.02, piece=1 << 15)]
@@ -645,9 +645,7 @@ def test_killed_fetch_is_gone_on_with(
     server.faults[path] = []
     server.requests.clear()
     snapshot = source_of(tools).fetch(KEY, silent)
-    whole = (
-        needed_bytes(large_zip, *CSV_TABLES) + ALLOWANCE if path == ZIP else len(server.files[path]) + (1 << 20) + 10
-    )
+    whole = needed_bytes(large_zip, *CSV_TABLES) + ALLOWANCE if path == ZIP else len(data) + (1 << 20) + 10
     assert server.sent(path) <= whole - left
     assert kept_bytes(archive_of(tools), KEY)
     assert snapshot.bytes_fetched == server.sent(path)

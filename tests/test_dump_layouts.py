@@ -1,6 +1,7 @@
 """Every layout that the dump has had loads into the same tables, and every fact in it survives to the letter."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from resources.sources import dump_csv
 from resources.sources.dump_layout import CSV_TABLES, judge_header
 
 NEWEST, OLDEST = "2026-08", "2024-02"
+Archive = Callable[[Dump, str, str], bytes]
 # what the dump of 2024-02 did not say: per version no description (so that only the version shown has one) ...
 LATER_TEXTS = "texts"
 # ... and none of these columns
@@ -45,9 +47,8 @@ def loaded(folder: Path, dump: bytes, advisory_db: Path) -> Tools:
     ],
 )
 def test_layouts_give_the_same_bytes(
-    layout: str, archive: object, tmp_path: Path, newest: Tools, one_advisory: Path
+    layout: str, archive: Archive, tmp_path: Path, newest: Tools, one_advisory: Path
 ) -> None:
-    assert callable(archive)
     tools = loaded(tmp_path, archive(small_dump(), layout, SMALL_AT), one_advisory)
     assert state(tools) == state(newest)
     assert archive_of(tools).need(KEY).notes == ()
@@ -222,9 +223,8 @@ def test_missing_column_is_named_and_nothing_is_published(
 
 @pytest.mark.parametrize("archive", [zip_bytes, tar_gz_bytes])
 def test_missing_table_is_named_and_nothing_is_published(
-    archive: object, tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Archive, tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert callable(archive)
     monkeypatch.setitem(LAYOUTS, "next", LAYOUTS[NEWEST].without("crate_owners"))
     message = r"the dump has no data/crate_owners\.csv \(found .*dump_layout\.py"
     refused(tmp_path, archive(small_dump(), "next", SMALL_AT), one_advisory, message)

@@ -5,12 +5,12 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.features.features import features
 from assets.point_in_time import one_origin
 from assets.registry.crates import crates
+from assets.registry.dependencies import dependencies
 from assets.registry.versions import versions
 from assets.schemas.registry import EVENTS
-from assets.table_asset import SQL, Inputs, all_partitions, table_asset
+from assets.table_asset import SQL, Inputs, table_asset
 from resources.errors import BadInput
 from resources.registry_events import EVENTS as FOUND
 from resources.registry_events import LOOKS, compare, known_from
@@ -23,7 +23,7 @@ from resources.sources.crates_io_index import Feeds, Look, Seen
 MOST_BUILT_ON = 500
 
 
-@table_asset(EVENTS, group="registry", deps=[crates, versions, all_partitions(features)], kinds={"sql", "duckdb"})
+@table_asset(EVENTS, group="registry", deps=[crates, versions, dependencies], kinds={"sql", "duckdb"})
 def events(inputs: Inputs) -> pa.Table:
     """What the index tells that the newest snapshot does not know. The same answers again change nothing.
 
@@ -54,7 +54,7 @@ def _base(inputs: Inputs) -> tuple[str, datetime]:
     newest = inputs.store.partitions("snapshots")[-1:]
     if newest != [inputs.key]:
         raise BadInput(f"events are counted from the newest snapshot ({newest or 'none'}), not from {inputs.key}")
-    tables = ("snapshots", "crates", "versions")
+    tables = ("snapshots", "crates", "versions", "dependencies")
     origin = one_origin(inputs.store, inputs.key, tables)
     for table in tables:
         view(inputs.con, inputs.store, table, inputs.key)
@@ -75,12 +75,8 @@ def _earlier(inputs: Inputs, base: str) -> tuple[pa.Table, dict[str, Seen]]:
 
 
 def _most_built_on(inputs: Inputs) -> set[str]:
-    """The published names of the crates that most crates build on, by the newest features."""
-    dates = inputs.store.partitions("features")
-    if not dates:
-        return set()
-    view(inputs.con, inputs.store, "features", dates[-1])
-    query = "select name from features order by dependents desc, crate limit $most"
+    """The published names of the crates that most versions of others depend on."""
+    query = (SQL / "shared" / "most_built_on.sql").read_text()
     return {name for (name,) in inputs.con.execute(query, {"most": MOST_BUILT_ON}).fetchall()}
 
 

@@ -6,11 +6,11 @@ import pyarrow as pa
 
 from assets.registry.loading import rejects_of
 from assets.registry.quarantine import quarantine
-from assets.schemas.registry import KEPT_SNAPSHOTS, QUARANTINE, SNAPSHOTS
+from assets.schemas.registry import EVENTS, KEPT_SNAPSHOTS, QUARANTINE, SNAPSHOTS
 from assets.table_asset import Inputs, all_partitions, table_asset
 from resources.sources.source import NEEDS
 
-OF_A_SNAPSHOT = (SNAPSHOTS.name, QUARANTINE.name, *NEEDS, *(rejects_of(name).name for name in NEEDS))
+OF_A_SNAPSHOT = (SNAPSHOTS.name, QUARANTINE.name, EVENTS.name, *NEEDS, *(rejects_of(name).name for name in NEEDS))
 
 
 @table_asset(KEPT_SNAPSHOTS, group="registry", deps=[all_partitions(quarantine)], kinds={"python"}, partitioned=False)

@@ -62,7 +62,10 @@ def _from_zip(source: FileBytes, archive: SnapshotArchive, report: Report) -> tu
     dump = DumpZip(source)
     members = {_table(name): member for name, member in dump.members().items() if _table(name)}
     notes = judge_tables(set(members))
-    partial = {table: archive.partial / f"{_object(table, m)}.{m.compressed_bytes}" for table, m in members.items()}
+    partial = {
+        table: archive.partial / f"{_object(table, m.crc32, m.bytes)}.{m.compressed_bytes}"
+        for table, m in members.items()
+    }
     _clear(archive.partial, keep=set(partial.values()))
     known = archive.known_files()
     files: dict[str, KeptFile] = {}
@@ -71,9 +74,9 @@ def _from_zip(source: FileBytes, archive: SnapshotArchive, report: Report) -> tu
         kept = known.get((table, member.crc32, member.bytes))
         if kept:
             notes.append(f"data/{table}.csv did not change since an earlier snapshot and is not fetched")
-        kept = kept or _left_whole(archive.objects / _object(table, member), member)
+        kept = kept or _left_whole(archive.objects / _object(table, member.crc32, member.bytes), member)
         if kept is None:
-            building = archive.partial / f"{_object(table, member)}.new"
+            building = archive.partial / f"{_object(table, member.crc32, member.bytes)}.new"
             size = member.compressed_bytes
             content = dump.take(
                 member.name,
@@ -107,7 +110,7 @@ def _from_tar(
     files: dict[str, KeptFile] = {}
     for name, built in building.items():
         content, table = found[name], _table(name)
-        kept = known.get((table, content.crc32, content.bytes))
+        kept = known.get((table, content.crc32, content.size))
         # the same content, compressed by another, would not be the bytes that the earlier snapshot has
         files[table] = kept or _put(built, archive, table, content)
     return files, notes
@@ -130,17 +133,17 @@ def _left_whole(path: Path, member: Member) -> KeptFile | None:
                 content.add(chunk)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return None
-    whole = (content.crc32, content.bytes) == (member.crc32, member.bytes)
-    return kept_file(path, content.crc32, content.bytes, content.records) if whole else None
+    whole = (content.crc32, content.size) == (member.crc32, member.bytes)
+    return kept_file(path, content.crc32, content.size, content.records) if whole else None
 
 
 def _put(building: Path, archive: SnapshotArchive, table: str, content: Content) -> KeptFile:
     """Puts a verified table among the objects. Raises BadInput, naming the line, if it is not what psql writes."""
     if not content.is_regular:
         raise BadInput(f"data/{table}.csv, {odd_line(building)}: psql writes no such file; take another dump")
-    path = archive.objects / _object(table, content)
+    path = archive.objects / _object(table, content.crc32, content.size)
     settle(building, path)
-    return kept_file(path, content.crc32, content.bytes, content.records)
+    return kept_file(path, content.crc32, content.size, content.records)
 
 
 def _table(name: str) -> str:
@@ -149,5 +152,5 @@ def _table(name: str) -> str:
     return path.stem if path.suffix == ".csv" and path.parent == Path("data") else ""
 
 
-def _object(table: str, content: Content | Member) -> str:
-    return f"{table}-{content.crc32:08x}-{content.bytes}.csv.gz"
+def _object(table: str, crc32: int, size: int) -> str:
+    return f"{table}-{crc32:08x}-{size}.csv.gz"

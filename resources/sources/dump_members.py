@@ -22,34 +22,34 @@ GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 @dataclass
 class Content:
-    """What is known of a CSV file once its bytes have passed.
+    """What is known of a CSV file once its bytes have passed: `size` in bytes, CRC, and whether it is regular CSV.
 
-    `records` are the lines that end outside quotes, the header among them; `is_regular` says that no carriage return
-    stands outside quotes, and that the end is the end of a record.
+    `records` are the lines that end outside quotes, the header among them. It is regular if no carriage return stands
+    outside quotes, and its end is the end of a record.
     """
 
-    bytes: int = 0
+    size: int = 0
     crc32: int = 0
     records: int = 0
     _in_quotes: bool = False
     _has_return: bool = False
-    _last: bytes = b"\n"
+    _ends_line: bool = True
 
     def add(self, chunk: bytes) -> None:
         if not chunk:
             return
-        self.bytes += len(chunk)
+        self.size += len(chunk)
         self.crc32 = zlib.crc32(chunk, self.crc32)
         parts = chunk.split(b'"')
         outside = b'"'.join(parts[self._in_quotes :: 2])
         self.records += outside.count(b"\n")
         self._has_return |= b"\r" in outside
         self._in_quotes ^= len(parts) % 2 == 0
-        self._last = chunk[-1:]
+        self._ends_line = chunk.endswith(b"\n")
 
     @property
     def is_regular(self) -> bool:
-        return not self._in_quotes and not self._has_return and self._last == b"\n"
+        return self._ends_line and not self._in_quotes and not self._has_return
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def inflate_checked(raw: BinaryIO, member: Member, deflated: bool, content: Cont
             yield chunk, b""
             for plain in _inflated(inflater, chunk) if inflater else (chunk,):
                 content.add(plain)
-                if content.bytes > member.bytes or (inflater and inflater.unused_data):
+                if content.size > member.bytes or (inflater and inflater.unused_data):
                     raise BadInput(
                         f"{member.name} is larger than the {member.bytes:,} bytes it declares: do not use it"
                     )
@@ -104,9 +104,9 @@ def inflate_checked(raw: BinaryIO, member: Member, deflated: bool, content: Cont
     except zlib.error as error:
         raise BadInput(f"{member.name} is corrupt ({error}): fetch the dump again") from error
     whole = inflater is None or inflater.eof
-    if not whole or content.bytes != member.bytes or content.crc32 != member.crc32:
+    if not whole or content.size != member.bytes or content.crc32 != member.crc32:
         raise BadInput(
-            f"{member.name} is cut or corrupt ({content.bytes:,} bytes, CRC {content.crc32:08x}; expected "
+            f"{member.name} is cut or corrupt ({content.size:,} bytes, CRC {content.crc32:08x}; expected "
             f"{member.bytes:,}, {member.crc32:08x}): fetch the dump again"
         )
 

@@ -74,7 +74,7 @@ class _PlainHeader(tarfile.TarInfo):
 
 
 @contextmanager
-def _opened(name: str, raw: BinaryIO) -> Iterator[tuple[tarfile.TarFile, IO[bytes]]]:
+def _opened(name: str, raw: BinaryIO) -> Iterator[tuple[tarfile.TarFile, gzip.GzipFile]]:
     """The tar as a stream, and the stream itself, which the tar reads to its end."""
     try:
         with (
