@@ -37,7 +37,7 @@ refresh: .venv/ready
 	@$(BIN)/python -m pipeline_defs.refresh
 
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/ready
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

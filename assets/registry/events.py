@@ -75,7 +75,7 @@ def _earlier(inputs: Inputs, base: str) -> tuple[pa.Table, dict[str, Seen]]:
 
 
 def _most_built_on(inputs: Inputs) -> set[str]:
-    """The published names of the crates that most versions of others depend on."""
+    """The published names of the crates that most others build with."""
     query = (SQL / "shared" / "most_built_on.sql").read_text()
     return {name for (name,) in inputs.con.execute(query, {"most": MOST_BUILT_ON}).fetchall()}
 

@@ -1,13 +1,14 @@
--- The crates that most versions of the snapshot build with.
+-- The crates that most others ever built with.
 with counted as (
-    select crate_id, count(*) as dependent_versions
-    from dependencies
-    where kind in ('normal', 'build')
-    group by crate_id
+    select d.crate_id, count(distinct v.crate_id) as dependents
+    from dependencies as d
+    join versions as v on v.id = d.version_id
+    where d.kind in ('normal', 'build')
+    group by d.crate_id
 )
 
 select c.name
 from counted as d
 join crates as c on c.id = d.crate_id
-order by d.dependent_versions desc, c.id
+order by d.dependents desc, c.id
 limit $most
