@@ -192,7 +192,7 @@ def _groups(rows: Rows) -> Iterator[pa.Table]:
 
 
 def _batches(rows: Rows) -> Iterator[pa.RecordBatch]:
-    """The rows as they come. What DuckDB raises on the way passes through Arrow as OSError: as if the disk were full."""
+    """The rows as they come. What DuckDB raises on the way comes through Arrow as OSError: as if the disk were full."""
     try:
         yield from rows.to_batches() if isinstance(rows, pa.Table) else rows
     except OSError as error:

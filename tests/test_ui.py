@@ -40,7 +40,9 @@ FLOW = (
     ("predictions",),
     ("scores",),
 )
-ASSETS = {name for column in FLOW for name in column} | {"advisory_source", "texts", "quarantine"}
+BESIDE = ("advisory_source", "owners", "downloads", "texts", "quarantine", "kept_snapshots", "events")
+FRESH = ("fresh_features", "fresh_predictions")
+ASSETS = {name for column in FLOW for name in column} | {*BESIDE, *FRESH}
 START_SECONDS, PAGE_SECONDS, STOP_SECONDS = 120, 40, 15
 FLAGS = (
     "--headless",
