@@ -13,9 +13,10 @@ from crates_io_server import CratesIoServer, Fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.download_archive import BREAKS, ArchivedDay, fetch_day, list_days, view_daily_downloads, view_days
+from resources.download_archive import BREAKS, ArchivedDay, fetch_day, list_days, view_breaks, view_days
 from resources.errors import BadInput, CannotWrite
 from resources.http_client import HttpClient
+from resources.settings import PROJECT
 
 INDEX = "/archive/version-downloads/index.json"
 DAY = b"version_id,downloads\n1,100\n2,400\n"
@@ -191,46 +192,55 @@ def test_the_breaks_are_well_formed() -> None:
         assert row["source"]
 
 
+QUERY = PROJECT / "resources" / "sources" / "dump" / "downloads.sql"
+MISSING_DAYS = PROJECT / "assets" / "sql" / "shared" / "missing_days.sql"
+
+
 def series(con: duckdb.DuckDBPyConnection, dump: list[tuple], archive: list[tuple], names: dict[int, str]) -> list:
-    """The rows of `daily_downloads` over counts (version_id, date, downloads), in order."""
-    for table, rows in (("dump_downloads", dump), ("archived_downloads", archive)):
-        con.execute(f"create or replace table {table} (version_id bigint, date date, downloads bigint)")
+    """The rows of `downloads` from counts (version_id, date, downloads) of a dump of 2026-10-01 and of the archive."""
+    for table, rows in (("source_version_downloads", dump), ("archived_downloads", archive)):
+        types = ("varchar",) * 3 if table.startswith("source") else ("bigint", "date", "bigint")
+        con.execute(f"create or replace table {table} (version_id {types[0]}, date {types[1]}, downloads {types[2]})")
         con.executemany(f"insert into {table} values (?, ?, ?)", rows) if rows else None
-    con.execute("create or replace table dump_versions (version_id bigint, name varchar)")
-    con.executemany("insert into dump_versions values (?, ?)", list(names.items()))
-    view_daily_downloads(con)
-    return con.sql("select * replace (date::varchar as date) from daily_downloads order by date, version_id").fetchall()
+    con.execute("create or replace table crates (id bigint, name varchar)")
+    con.execute("create or replace table versions (id bigint, crate_id bigint)")
+    con.executemany("insert into crates values (?, ?)", list(names.items()))
+    con.executemany("insert into versions values (?, ?)", [(i, i) for i in names])
+    view_breaks(con)
+    con.execute("set variable snapshot_at = timestamp '2026-10-01 02:15:07'")
+    con.execute("set variable newest_archived = (select max(date) from archived_downloads)")
+    con.sql(QUERY.read_text()).create_view("downloads", replace=True)
+    columns = "version_id, date::varchar, downloads, is_masked, counting_method"
+    return con.sql(f"select {columns} from downloads where rejected is null").fetchall()
 
 
-def test_a_day_in_both_counts_once_and_the_newest_day_not_at_all(con: duckdb.DuckDBPyConnection) -> None:
-    archive = [(1, "2025-01-01", 10), (1, "2025-01-02", 20), (2, "2025-01-02", 5), (3, "2025-01-02", 9)]
-    dump = [(1, "2025-01-02", 22), (2, "2025-01-02", 4), (1, "2025-01-03", 30), (1, "2025-01-04", 1)]
+def test_a_day_in_both_counts_once_and_the_dumps_own_day_not_at_all(con: duckdb.DuckDBPyConnection) -> None:
+    archive = [(1, "2026-07-01", 10), (1, "2026-07-02", 20), (2, "2026-07-02", 5), (3, "2026-07-02", 9)]
+    dump = [(1, "2026-07-02", 22), (2, "2026-07-02", 4), (1, "2026-07-03", 30), (1, "2026-10-01", 1)]
+    # version 3 is not in the dump any more
     assert series(con, dump, archive, {1: "foo", 2: "foo"}) == [
-        (1, "2025-01-01", 10, False, 1),
-        (1, "2025-01-02", 22, False, 1),
-        (2, "2025-01-02", 5, False, 1),
-        (3, "2025-01-02", 9, False, 1),
-        (1, "2025-01-03", 30, False, 1),
+        (1, "2026-07-01", 10, False, 2),
+        (1, "2026-07-02", 22, False, 2),
+        (2, "2026-07-02", 5, False, 2),
+        (1, "2026-07-03", 30, False, 2),
     ]
 
 
 def test_an_empty_source_gives_the_other_alone(con: duckdb.DuckDBPyConnection) -> None:
-    archive = [(1, "2025-01-01", 10)]
-    assert series(con, [], archive, {1: "foo"}) == [(1, "2025-01-01", 10, False, 1)]
-    assert series(con, [(1, "2025-01-02", 3), (1, "2025-01-03", 4)], [], {1: "foo"}) == [(1, "2025-01-02", 3, False, 1)]
+    counted = [(1, "2026-09-01", 10)]
+    assert series(con, [], counted, {1: "foo"}) == [(1, "2026-09-01", 10, False, 2)]
+    assert series(con, counted, [], {1: "foo"}) == [(1, "2026-09-01", 10, False, 2)]
     assert series(con, [], [], {1: "foo"}) == []
-    assert con.sql("from download_gaps").fetchall() == []
 
 
 def test_known_breaks_mask_their_days_and_crates(con: duckdb.DuckDBPyConnection) -> None:
     days = ["2021-12-09", "2021-12-10", "2022-04-10", "2022-06-29", "2022-07-13", "2022-07-14", "2023-08-22"]
     days += ["2023-08-23", "2023-08-29", "2023-08-30"]
-    found = series(con, [], [(v, d, 1) for d in days for v in (1, 2, 3)], {1: "vsdb", 2: "serde_json"})
-    masked = {v: [d for version, d, _, is_masked, _ in found if version == v and is_masked] for v in (1, 2, 3)}
+    found = series(con, [], [(v, d, 1) for d in days for v in (1, 2)], {1: "vsdb", 2: "serde_json"})
+    masked = {v: [d for version, d, _, is_masked, _ in found if version == v and is_masked] for v in (1, 2)}
     everywhere = ["2022-06-29", "2022-07-13", "2023-08-23", "2023-08-29"]
-    # version 3 is not in the dump any more: only what holds for all crates is known of it
-    assert masked == {1: ["2021-12-10", "2022-04-10", *everywhere], 2: everywhere, 3: everywhere}
-    assert len(found) == 3 * len(days)
+    assert masked == {1: ["2021-12-10", "2022-04-10", *everywhere], 2: everywhere}
+    assert len(found) == 2 * len(days)
 
 
 def test_the_method_of_counting_is_told_and_unknown_while_it_changed(con: duckdb.DuckDBPyConnection) -> None:
@@ -240,8 +250,7 @@ def test_the_method_of_counting_is_told_and_unknown_while_it_changed(con: duckdb
     assert not any(is_masked for *_, is_masked, _ in found)
 
 
-def test_gaps_are_the_days_without_a_row(con: duckdb.DuckDBPyConnection) -> None:
-    archive = [(1, "2025-01-01", 1), (1, "2025-01-04", 1)]
-    series(con, [(1, "2025-01-06", 1), (1, "2025-01-07", 1)], archive, {1: "foo"})
-    gaps = con.sql("select date::varchar from download_gaps").fetchall()
-    assert gaps == [("2025-01-02",), ("2025-01-03",), ("2025-01-05",)]
+def test_missing_days_are_those_without_a_row(con: duckdb.DuckDBPyConnection) -> None:
+    series(con, [(1, "2026-08-06", 1)], [(1, "2026-08-01", 1), (1, "2026-08-04", 1)], {1: "foo"})
+    missing = con.sql(MISSING_DAYS.read_text()).fetchall()
+    assert [str(day) for (day,) in missing] == ["2026-08-02", "2026-08-03", "2026-08-05"]

@@ -1,14 +1,30 @@
 """The `downloads` table."""
 
 import pyarrow as pa
+from dagster import AssetCheckResult, AssetCheckSeverity, asset_check
 
 from assets.registry.loading import load
 from assets.registry.versions import versions
 from assets.schemas.registry import DOWNLOADS
-from assets.table_asset import Inputs, table_asset
+from assets.table_asset import SQL, Inputs, table_asset
+from resources.session import Sessions, view
+from resources.table_store import TableStore
 
 
 @table_asset(DOWNLOADS, group="registry", deps=[versions], kinds={"sql", "duckdb"})
 def downloads(inputs: Inputs) -> pa.RecordBatchReader:
     """Daily downloads: the dump's last 90 days, and the archive's days before, each day once."""
     return load(inputs, DOWNLOADS)
+
+
+@asset_check(asset=downloads, description="No day is missing between the first and the last.")
+def no_missing_days(store: TableStore, sessions: Sessions) -> AssetCheckResult:
+    """A gap is a file of the archive that was lost: features of windows with too many of them are null."""
+    with sessions.open() as con:
+        view(con, store, DOWNLOADS.name, store.partitions(DOWNLOADS.name)[-1])
+        missing = [str(day) for (day,) in con.execute((SQL / "shared" / "missing_days.sql").read_text()).fetchall()]
+    return AssetCheckResult(
+        passed=not missing,
+        severity=AssetCheckSeverity.WARN,
+        metadata={"missing_days": len(missing), "first": ", ".join(missing[:5])},
+    )

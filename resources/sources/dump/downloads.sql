@@ -53,7 +53,7 @@ masked as (
 ),
 
 masked_versions as (
-    select distinct m.date, v.id as version_id
+    select m.date, v.id as version_id
     from masked as m
     join crates as c on c.name = m.name
     join versions as v on v.crate_id = c.id
@@ -74,13 +74,13 @@ select
     d.date,
     d.version_id,
     d.downloads,
-    coalesce(c.is_masked, false) or m.version_id is not null as is_masked,
+    -- no join: its plan would put the downloads, not the breaks, into memory
+    coalesce(c.is_masked, false) or (d.date, d.version_id) in (select (date, version_id) from masked_versions) as is_masked,
     -- counts of different methods do not compare; null while the method was changing
     case when not c.is_changing then c.methods_before end as counting_method,
     d.rejected,
     case when d.rejected is not null then concat_ws(' ', d.date_text, d.version_id_text) end as source_key
 from daily as d
 left join calendar as c on c.date = d.date
-left join masked_versions as m on m.date = d.date and m.version_id = d.version_id
 where d.rejected is not null or d.date < getvariable('snapshot_at')::date
 order by d.date, d.version_id, d.downloads
