@@ -292,7 +292,7 @@ def test_full_disk(tmp_path: Path, registry: Path) -> None:
         pytest.skip("this machine does not let a test mount a file system of its own")
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert "No space left on device. Free space there" in done.stdout, done.stdout + done.stderr
-    assert "tables: ['crates', 'snapshots']" in done.stdout
+    assert "tables: ['crates', 'rejected_crates', 'snapshots']" in done.stdout
     assert "left: []" in done.stdout
 
 

@@ -16,8 +16,10 @@ judged as (
             when crates.id is null then 'name: "' || v.name || '" was rejected as a crate'
             when v.version_key is null
                 then 'num: "' || v.num || '" is not a version (major.minor.patch, each below 2^64)'
-            when row_number() over (partition by crates.id, v.version_key order by v.published_at, v.position) > 1
-                and v.copy = 1
+            -- only first copies compete: of two equal rows one stays
+            when v.copy = 1 and row_number() over (
+                partition by crates.id, v.version_key, v.copy = 1 order by v.published_at, v.position
+            ) > 1
                 then 'num: "' || v.num || '" equals another number of this crate; the first was kept'
             when v.copy > 1 then 'num: "' || v.num || '" stands more than once for this crate; the first was kept'
             when v.published_at is null then 'published_at: is missing'
