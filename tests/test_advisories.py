@@ -34,6 +34,7 @@ from advisory_database import (
     zip_of,
 )
 from advisory_differences import LISTED, affected_by_osv, differences, session_of, versions_to_judge
+from fuzzing import EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +48,6 @@ from resources.advisories.schema import ADVISORIES, OSV_ADVISORIES, Rejected, Un
 from resources.errors import BadInput, CannotWrite
 from resources.http_client import SourceUnreachable
 
-EXAMPLES = int(os.environ.get("CRATES_FUZZ_EXAMPLES", "20"))
 T0 = datetime(2021, 3, 1, 12)
 FOO = row("RUSTSEC-2021-0001", "foo", patched=[">= 1.2.3"], aliases=["CVE-2021-1"])
 BAR = row("RUSTSEC-2021-0002", "bar-bar", informational="unsound", functions=["bar_bar::f"])

@@ -10,6 +10,7 @@ from random import Random
 import duckdb
 import pytest
 from crates_io_server import CratesIoServer, Fault
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,7 +149,7 @@ def test_a_folder_that_takes_nothing_is_told(site: CratesIoServer, client: HttpC
         fetch_day(client, site.url, day("2024-08-01"), tmp_path / "archive")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=times(25), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_whatever_the_bytes_a_day_is_counts_or_bad_input(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     random = Random(seed)

@@ -8,6 +8,7 @@ from random import Random
 import duckdb
 import pyarrow as pa
 import pytest
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -152,7 +153,7 @@ class Registry:
         return known(*sorted((name, num, row["yanked"]) for (name, num), row in self.versions.items()))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=times(20), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_events_in_any_order_and_number_lead_to_the_index(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     random = Random(seed)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,7 +110,7 @@ def test_a_field_in_a_million_pieces_takes_no_time() -> None:
     assert len(rejected) == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 @given(seed=st.integers(0, 2**32), changes=st.integers(1, 6))
 def test_whatever_the_bytes_there_are_items_or_bad_input(seed: int, changes: int) -> None:
     random = Random(seed)

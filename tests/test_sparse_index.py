@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from crates_io_server import CratesIoServer, Fault
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -191,7 +192,7 @@ def test_a_dependency_of_another_registry_is_set_aside_alone() -> None:
     assert rejected == [RejectedLine("foo", 1, reason)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 @given(seed=st.integers(0, 2**32), changes=st.integers(1, 8))
 def test_whatever_the_bytes_the_untouched_lines_stay(seed: int, changes: int) -> None:
     random = Random(seed)
