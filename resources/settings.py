@@ -39,7 +39,7 @@ class Settings:
         return cls(
             data=Path(os.environ.get("CRATES_DATA") or PROJECT / "data").absolute(),
             registry=Path(os.environ.get("CRATES_REGISTRY") or PROJECT / "sample").absolute(),
-            memory=os.environ.get("CRATES_MEMORY") or "2GB",
+            memory=os.environ.get("CRATES_MEMORY") or "3GB",
             threads=_number("CRATES_THREADS", min(os.cpu_count() or 2, 8), 1),
             source=_one_of("CRATES_SOURCE", SOURCES),
             dump=os.environ.get("CRATES_DUMP") or f"{static_url}/db-dump.zip",

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from resources.advisories.git import GitFailed, git
 from resources.advisories.history import mend
-from resources.errors import BadInput, CannotWrite
-from resources.errors import SourceUnreachable
+from resources.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.processes import is_alive
 
 DATABASE = "https://github.com/RustSec/advisory-db"
