@@ -125,7 +125,12 @@ def _moment(draw: st.DrawFn, midnight: datetime) -> datetime:
     return midnight + timedelta(seconds=draw(st.integers(0, int((end - midnight).total_seconds()))))
 
 
-@settings(max_examples=8, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(world=worlds())
 def test_features_are_those_of_the_dump_of_their_day(world: tuple[date, Dump], advisory_db: Path) -> None:
     day, dump = world
