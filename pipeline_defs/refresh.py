@@ -6,7 +6,15 @@ from datetime import date, timedelta
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from assets.predictions.predictor import CHAMPION
 from ml.targets import TARGETS
@@ -16,7 +24,6 @@ from pipeline_defs.demo import run_plan
 from pipeline_defs.instance import open_instance
 from resources.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.settings import Settings
-from resources.sources.crates_io_dump import CratesIoDump
 from resources.sources.source import RegistrySource
 from resources.tracking import Tracking
 
@@ -69,18 +76,17 @@ def fetch(source: RegistrySource, console: Console) -> str:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bars: dict[str, int] = {}
+        bars: dict[str, TaskID] = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in bars:
                 bars[what] = progress.add_task(what, total=total)
-            progress.update(bars[what], completed=done)  # type: ignore[arg-type]
+            progress.update(bars[what], completed=done)
 
-        say = lambda line: console.print(escape(line))  # noqa: E731
-        if isinstance(source, CratesIoDump) and console.is_terminal:
-            source.fetch(newest.key, say, report)
-        else:
-            source.fetch(newest.key, say)
+        def say(line: str) -> None:
+            console.print(escape(line))
+
+        source.fetch(newest.key, say, report if console.is_terminal else None)
     return newest.key
 
 

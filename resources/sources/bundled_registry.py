@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from resources.errors import BadInput
 from resources.session import view_files
-from resources.sources.source import Newest, RegistrySource, Say, Snapshot, Unread, not_in_the_future, query_of
+from resources.sources.source import Newest, RegistrySource, Report, Say, Snapshot, Unread, not_in_the_future, query_of
 
 TEXTS = "descriptions.csv"
 COLUMNS = {
@@ -91,7 +91,7 @@ class BundledRegistry(RegistrySource):
     def newest(self) -> Newest:
         return Newest(datetime.fromisoformat(self.manifest()["snapshot_at"]))
 
-    def fetch(self, key: str, say: Say) -> Snapshot:
+    def fetch(self, key: str, say: Say, report: Report | None = None) -> Snapshot:
         """Verifies every file: there is nothing to fetch."""
         snapshot = self.need(key)
         for path in self._paths():

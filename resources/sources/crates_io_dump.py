@@ -10,12 +10,12 @@ from resources.http_client import HttpClient
 from resources.session import view_files
 from resources.sources.download_days import keep_days, view_kept_days
 from resources.sources.dump_csv import NOT_UTF_8, count_read, line_ends, odd_line, read_header, unread_records, view_csv
-from resources.sources.dump_fetch import Report, fetch_tables, taken_at
+from resources.sources.dump_fetch import fetch_tables, taken_at
 from resources.sources.dump_layout import CSV_TABLES, MADE_OF, judge_header
 from resources.sources.file_bytes import is_address, open_bytes
 from resources.sources.kept_advisories import keep_advisories
 from resources.sources.snapshot_archive import KeptSnapshot, SnapshotArchive
-from resources.sources.source import Newest, RegistrySource, Say, Snapshot, Unread, not_in_the_future, query_of
+from resources.sources.source import Newest, RegistrySource, Report, Say, Snapshot, Unread, not_in_the_future, query_of
 
 SQL = Path(__file__).parent / "dump"
 CLOCKS_DIFFER = timedelta(hours=1)

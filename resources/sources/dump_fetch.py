@@ -3,7 +3,6 @@
 import gzip
 import json
 import zlib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from resources.sources.dump_tar import DumpTar, metadata_of_tar
 from resources.sources.dump_zip import DumpZip
 from resources.sources.file_bytes import FileBytes, LocalBytes
 from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file, settle
+from resources.sources.source import Report
 
-# what is fetched, bytes done, bytes in all
-Report = Callable[[str, int, int], None]
 METADATA_BYTES = 65_536
 
 

@@ -11,8 +11,10 @@ from dagster import ConfigurableResource
 
 from resources.errors import BadInput
 
-# a line of progress, for the log in the UI or the bar on a terminal
+# a line for the log
 Say = Callable[[str], None]
+# progress for a bar: what is fetched, bytes done, bytes in all
+Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,10 @@ class RegistrySource(ConfigurableResource, ABC):
         """Looks at what the source has now; fetches next to nothing. Raises BadInput, SourceUnreachable."""
 
     @abstractmethod
-    def fetch(self, key: str, say: Say) -> Snapshot:
+    def fetch(self, key: str, say: Say, report: Report | None = None) -> Snapshot:
         """Brings a snapshot to this machine, if it is not here yet, and verifies every byte.
 
+        `report` is told of every chunk; without it, `say` is of every tenth of a file.
         Raises BadInput naming the file and the mend; a snapshot is here whole or not at all.
         """
 
