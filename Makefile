@@ -37,7 +37,7 @@ refresh: .venv/ready
 	@$(BIN)/python -m pipeline_defs.refresh
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -17,6 +17,14 @@ from resources.settings import PROJECT, Settings
 
 os.environ["DO_NOT_TRACK"] = "true"
 
+# the files that take minutes: first, so that neither of two processes ends long before the other
+LONG = ("test_crash_safe.py", "test_ui.py", "test_end_to_end.py", "test_refresh.py", "test_leak_proof.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str]:
