@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dagster import ConfigurableResource
 
+from resources.disk import settle
 from resources.errors import BadInput, CannotWrite
 from resources.processes import is_alive
 from resources.schema import Table
@@ -130,7 +131,7 @@ class Candidate:
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             path = folder / f"{digest[:16]}.parquet"
-            _settle(self.path, path)
+            settle(self.path, path)
             before = self.store.find(self.table.name, self.key)
             published = Published(
                 table=self.table.name,
@@ -145,7 +146,7 @@ class Candidate:
             )
             pointer = folder / f".{os.getpid()}.json"
             pointer.write_text(json.dumps({**asdict(published), "path": path.name}, indent=2) + "\n")
-            _settle(pointer, folder / CURRENT)
+            settle(pointer, folder / CURRENT)
             _sweep(folder, keep={path.name, published.previous})
         return published
 
@@ -223,13 +224,6 @@ def _only_writer(folder: Path) -> Iterator[None]:
     with (folder / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _settle(temporary: Path, final: Path) -> None:
-    """Renames a file to its final name once its bytes are on the disk."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(final)
 
 
 def _sweep(folder: Path, keep: set[str | None]) -> None:

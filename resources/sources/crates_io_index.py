@@ -18,10 +18,11 @@ from pathlib import Path
 import pyarrow as pa
 from dagster import ConfigurableResource
 
+from resources.disk import settle
 from resources.errors import BadInput
 from resources.http_client import HttpClient
 from resources.rss_feed import MOST_BYTES, FeedItem, RejectedItem, read_feed
-from resources.sources.snapshot_archive import settle, writing
+from resources.sources.snapshot_archive import writing
 from resources.sparse_index import DEPENDENCIES, VERSIONS, RejectedLine, fetch_crates, read_index_file
 
 NEW_CRATES, NEW_VERSIONS = FEEDS = ("/rss/crates.xml", "/rss/updates.xml")

@@ -6,6 +6,7 @@ import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
+from resources.disk import settle
 from resources.errors import BadInput
 from resources.sources.dump_csv import odd_line
 from resources.sources.dump_layout import CSV_TABLES, judge_tables
@@ -13,7 +14,7 @@ from resources.sources.dump_members import CHUNK, Content, Member
 from resources.sources.dump_tar import DumpTar, metadata_of_tar
 from resources.sources.dump_zip import DumpZip
 from resources.sources.file_bytes import FileBytes, LocalBytes
-from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file, settle
+from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file
 from resources.sources.source import Report
 
 METADATA_BYTES = 65_536

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from resources.advisories.clone import update_clone
 from resources.advisories.git_reader import read_repository
 from resources.advisories.schema import Rejected
-from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file, settle
+from resources.disk import settle
+from resources.sources.snapshot_archive import KeptFile, SnapshotArchive, kept_file
 
 REJECTED = pa.schema({"file": pa.string(), "commit": pa.string(), "line": pa.int64(), "reason": pa.string()})
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
+from resources.disk import settle
 from resources.errors import BadInput, CannotWrite
 
 
@@ -164,13 +165,6 @@ class SnapshotArchive:
 def kept_file(path: Path, crc32: int, size: int, records: int | None = None) -> KeptFile:
     """The record of a file that lies among the objects."""
     return KeptFile(path.name, crc32, size, path.stat().st_size, _sha256(path), records)
-
-
-def settle(temporary: Path, final: Path) -> None:
-    """Renames a file to its final name once its bytes are on the disk."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(final)
 
 
 @contextmanager
