@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from resources.settings import PROJECT
 from resources.table_store import TableStore
@@ -65,6 +66,7 @@ def read_catalog(data: Path) -> None:
                 con.execute(f"select count(*), max(hash({name})) from {name}").fetchall()
 
 
+@pytest.mark.timeout(1500)  # some eight whole runs, beside the other test process
 def test_kill_at_ten_random_moments_then_rerun(tmp_path: Path, small_registry: Path) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     seconds = run_to_end(undisturbed, small_registry)
