@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import IO, BinaryIO, Self
 
 from resources.errors import BadInput
-from resources.sources.dump_members import CHUNK, Content, check_name, check_size
+from resources.sources.dump_members import CHUNK, MOST_MEMBERS, Content, check_name, check_size
 from resources.sources.file_bytes import FileBytes, Progress
 
 HEAD = 1 << 20  # bytes: metadata.json stands before the tables, behind a few kB of SQL
-MOST_MEMBERS = 1000  # a dump has some 25
 MOST_PADDING = 1 << 20  # bytes: a tar is filled up with zeros to a multiple of its record size
 PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 
