@@ -5,10 +5,11 @@ export CRATES_DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo refresh test ui sql lint bench bench-full clean lock
+.PHONY: help demo backtest refresh test ui sql lint bench bench-full clean lock
 
 help:
 	@echo "make demo    run the whole DAG on the bundled registry and print the answer"
+	@echo "make backtest  the predictor against what came, on every date that can be tested: docs/backtest.md"
 	@echo "make refresh today's crates.io, from nothing to scores (CRATES_CONTACT=you@example.org)"
 	@echo "make test    lint, types, import rules and every test"
 	@echo "make ui      the Dagster UI on http://127.0.0.1:3000 (PORT=… for another)"
@@ -31,6 +32,9 @@ help:
 
 demo: .venv/ready
 	@$(BIN)/python -m pipeline_defs.demo
+
+backtest: .venv/ready
+	@$(BIN)/python -m pipeline_defs.backtest
 
 refresh: export CRATES_SOURCE := crates.io
 refresh: .venv/ready

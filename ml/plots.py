@@ -1,17 +1,17 @@
-"""Plots of a backtest, as matplotlib figures."""
+"""Plots of a model and its backtest, as matplotlib figures."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve
-from sklearn.pipeline import Pipeline
 
-from ml.inputs import NAMES
+from ml.models.additive import Additive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+SHOWN = 9  # shapes, of the inputs that move most
 
 
 def _figure(title: str, x: str, y: str) -> tuple["Figure", Any]:
@@ -41,11 +41,16 @@ def precision_recall(label: np.ndarray, probability: np.ndarray) -> "Figure":
     return figure
 
 
-def importances(pipeline: Pipeline, scaled: pd.DataFrame) -> "Figure":
-    """The spread of each input's part of the log-odds over the test date: the twenty largest."""
-    figure, axes = _figure("What moves the scores", "standard deviation of the effect (log-odds)", "")
-    spread = np.asarray(scaled).std(axis=0) * np.abs(pipeline.named_steps["classify"].coef_[0])
-    order = np.argsort(spread)[-20:]
-    figure.set_size_inches(6, 6)
-    axes.barh(np.asarray(NAMES)[order], spread[order])
+def shapes(model: Additive) -> "Figure":
+    """What each of the inputs that can move a score most adds to it, over the range of its values."""
+    from matplotlib.figure import Figure
+
+    order = np.argsort([-np.ptp(part) for part in model.parts])[:SHOWN]
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    for axes, i in zip(figure.subplots(3, 3).flat, order):
+        edges = model.steps[i]
+        if len(edges):
+            axes.stairs(model.parts[i], np.log1p([edges[0], *edges, edges[-1]]), baseline=None)
+        axes.set(title=model.inputs[i], xlabel="log(1 + value)", ylabel="effect")
+        axes.axhline(0, linestyle="--", color="grey")
     return figure

@@ -1,18 +1,20 @@
 """What `make demo` says at the end: answers from SQL, and where to look next."""
 
-from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
 
 import duckdb
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from resources.session import first_row, view
+from resources.session import first_row, run_script, view
 from resources.settings import Settings
 from resources.table_store import TableStore
 
-ATTENTION = files("pipeline_defs") / "attention.sql"
-FIGURES = files("pipeline_defs") / "figures.sql"
+ATTENTION, FIGURES = (Path(__file__).with_name(name) for name in ("attention.sql", "figures.sql"))
+COUNTS = "select count(*), any_value(as_of), count(*) filter (len(unknown_scores) > 0) from scores"
+LEFT = ("target", "method")  # columns of words; the others are numbers
 
 
 def print_answer(settings: Settings, console: Console, seconds: float) -> None:
@@ -20,34 +22,50 @@ def print_answer(settings: Settings, console: Console, seconds: float) -> None:
     store = TableStore(root=str(settings.warehouse))
     # not through the catalog: whoever opens that to write would meet our lock
     with duckdb.connect() as con:
-        for table in ("scores", "features", "backtests"):
+        for table in ("scores", "features", "culprits", "backtests"):
             view(con, store, table, store.partitions(table))
-        attention = con.execute(ATTENTION.read_text()).fetchall()
+        attention = run_script(con, ATTENTION).to_pylist()
         figures = con.execute(FIGURES.read_text()).fetchall()
-        counts = first_row(con, "select count(*), any_value(as_of) from scores")
-    crates, as_of = counts or (0, None)
-    console.print(f"\n[bold]Of the 200 most depended-on crates, these most need attention[/bold] (as of {as_of})\n")
-    for name, version, description, dependents, projects, maintenance, popularity, findings, evidence in attention:
-        console.print(f"[bold]{escape(name)} {escape(version)}[/bold]: {escape(description or 'no description known')}")
-        console.print(f"  {dependents:,} crates of {projects:,} other projects build on it.")
-        console.print(f"  {escape(maintenance)}; {escape(popularity)}.")
-        console.print(f"  Found: {escape('; '.join(findings))}.")
-        console.print(f"  Why: {escape('; '.join(evidence))}.\n")
+        crates, as_of, unknown = first_row(con, COUNTS) or (0, None, 0)
+    console.print(f"\n[bold]Of the 200 most depended-on crates, these most need attention[/bold] (as of {as_of})")
+    console.print("Each score is the chance that things go well, from the worst case to the best.\n")
+    for crate in attention:
+        _print_crate(console, crate)
     _print_figures(console, figures)
-    console.print(
-        f"\nScored {crates:,} crates in {seconds:.0f} s. "
-        "Security, dependency health and quality: unknown, not predicted yet."
-    )
+    lacking = f"; of {unknown:,} too little is known for at least one score" if unknown else ""
+    console.print(f"\nScored {crates:,} crates in {seconds:.0f} s{lacking}.")
     console.print(f"Tables: {settings.warehouse}   SQL: {settings.catalog}   Runs: {settings.dagster_home}")
     console.print("\nTry next:\n  make ui                                   # the lineage, the checks and the plots")
     console.print("  make sql                                  # a SQL shell; docs/queries.md has ten questions")
-    console.print("  make sql Q=\"from scores where name = 'serde'\"   # one crate\n")
+    console.print("  make sql Q=\"from scores where name = 'serde'\"   # one crate")
+    console.print("  make backtest                             # every method on every test date: docs/backtest.md\n")
+
+
+def _print_crate(console: Console, crate: dict) -> None:
+    described = crate["description"] or "no description known"
+    console.print(f"[bold]{escape(crate['name'])} {escape(crate['version'])}[/bold]: {escape(described)}")
+    console.print(f"  {crate['dependents']:,} crates of {crate['projects']:,} other projects build on it.")
+    console.print(f"  Scores: {escape(crate['chances'])}.")
+    lines = {
+        "Found": crate["found"],
+        "In its build": crate["culprits"],
+        "Risk": crate["risks"],
+        "Why": crate["evidence"],
+        "Would change it": crate["changes"],
+    }
+    for heading, words in lines.items():
+        if words:
+            console.print(f"  {heading}: {escape('; '.join(words))}.")
+    console.print()
 
 
 def _print_figures(console: Console, figures: list[tuple]) -> None:
-    table = RichTable(title=f"Backtest of {figures[0][1]}, on projects that training never saw", title_justify="left")
-    for heading in ("target", "method", "ROC-AUC", "PR-AUC", "Brier skill", "ECE", "accuracy", "majority"):
-        table.add_column(heading, justify="left" if heading in ("target", "method") else "right")
-    for target, _, method, *numbers in figures:
-        table.add_row(target, method, *("" if n is None else f"{n:.3f}" for n in numbers))
+    table = RichTable(title="Backtest, on projects that training never saw", title_justify="left")
+    for heading in (*LEFT, "ROC-AUC", "PR-AUC", "Brier skill", "ECE", "accuracy", "majority"):
+        table.add_column(heading, justify="left" if heading in LEFT else "right")
+    for target, rows in groupby(figures, key=lambda row: row[0]):
+        table.add_section()
+        for number, (_, date, method, *numbers) in enumerate(rows):
+            told = (target, f"as of {date}")[number] if number < 2 else ""
+            table.add_row(told, method, *("" if n is None else f"{round(n, 3) + 0:.3f}" for n in numbers))
     console.print(table)

@@ -26,14 +26,21 @@ train_predictor = define_asset_job(
     selection=AssetSelection.assets("predictor", "backtests"),
     description="Trains on every labelled date, tests on the newest, and makes the champion.",
 )
+backtest = define_asset_job(
+    "backtest",
+    selection=AssetSelection.assets("walk_forward"),
+    description="Trains and tests anew on every labelled date, as `make backtest` shows it.",
+)
 score_crates = define_asset_job(
     "score_crates",
-    selection=AssetSelection.assets("predictions", "scores"),
-    description="Predictions of one as-of date by the champion, and the scores.",
+    selection=AssetSelection.assets("culprits", "predictions", "drift", "scores"),
+    description="Predictions of one as-of date by the champions, scores, what drifted, and the culprits in each build.",
 )
 snapshot_to_scores = define_asset_job(
     "snapshot_to_scores",
-    selection=REGISTRY | AssetSelection.assets("features", "labels", "predictions", "scores") | KEPT,
+    selection=REGISTRY
+    | AssetSelection.assets("features", "labels", "culprits", "predictions", "drift", "scores")
+    | KEPT,
     description="From the newest snapshot to scores, every day.",
 )
 refresh_touched = define_asset_job(
@@ -53,6 +60,7 @@ JOBS = [
     compute_features,
     compute_labels,
     train_predictor,
+    backtest,
     score_crates,
     snapshot_to_scores,
     refresh_touched,

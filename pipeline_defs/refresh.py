@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from assets.predictions.predictor import CHAMPION
+from assets.predictions.predictor import CHALLENGER
 from ml.targets import TARGETS
 from pipeline_defs.answer import print_answer
 from pipeline_defs.build import build_defs, build_source
@@ -28,16 +28,19 @@ from resources.sources.source import RegistrySource
 from resources.tracking import Tracking
 
 RETRAIN_DAYS = 7  # as the weekly schedule does
+# as-of dates that train and test: each target is tested on the newest whose labels have matured (43, 116, 365 or 487
+# days), and taught by labels known on that date
+TRAINING_DAYS_BACK = (501, 365, 232, 116, 43)
 
 
-def plan(key: str, learnt_until: date | None) -> list[tuple[str, str | None]]:
+def plan(key: str, trained_on: date | None) -> list[tuple[str, str | None]]:
     """The runs that bring everything up to the snapshot of `key`, in order: job and partition key.
 
-    `learnt_until` is the date by which the champions' last labels were known; None if a target has no champion.
+    `trained_on` is the snapshot that was newest at the last training; None if there was none.
     """
     newest = date.fromisoformat(key)
     training: list[tuple[str, str | None]] = []
-    if learnt_until is None or newest - learnt_until > timedelta(days=RETRAIN_DAYS):
+    if trained_on is None or newest - trained_on > timedelta(days=RETRAIN_DAYS):
         training = [
             *(("compute_features", day.isoformat()) for day in training_dates(newest)),
             ("train_predictor", None),
@@ -52,16 +55,14 @@ def plan(key: str, learnt_until: date | None) -> list[tuple[str, str | None]]:
 
 
 def training_dates(newest: date) -> list[date]:
-    """Three as-of dates a horizon apart: the labels of each were known by the next, those of the last by `newest`."""
-    horizon = max(target.horizon_days for target in TARGETS)
-    return [newest - timedelta(days=horizon * steps) for steps in (3, 2, 1)]
+    """The as-of dates that every target learns from and is tested on, the earliest first."""
+    return [newest - timedelta(days=days) for days in TRAINING_DAYS_BACK]
 
 
-def learnt_until(tracking: Tracking) -> date | None:
-    """The earliest date by which all that a champion learnt was known; None if a target has no champion."""
-    champions = [tracking.load(target.name, CHAMPION) for target in TARGETS]
-    known = [date.fromisoformat(model.tags["known_through"]) for model in champions if model]
-    return min(known) if len(known) == len(TARGETS) else None
+def trained_on(tracking: Tracking) -> date | None:
+    """The snapshot that was newest when the challengers were trained; None if there are none."""
+    challengers = [tracking.load(target.name, CHALLENGER) for target in TARGETS]
+    return max((date.fromisoformat(c.tags["snapshot"]) for c in challengers if c), default=None)
 
 
 def fetch(source: RegistrySource, console: Console) -> str:
@@ -98,7 +99,7 @@ def main() -> int:
         key = fetch(build_source(settings), console)
         console.print(f"fetch {key}: {time.monotonic() - started:.1f} s")
         with open_instance(settings) as instance:
-            runs = plan(key, learnt_until(Tracking(folder=str(settings.mlflow))))
+            runs = plan(key, trained_on(Tracking(folder=str(settings.mlflow))))
             if not run_plan(build_defs(settings), instance, runs, console):
                 return 1
         print_answer(settings, console, time.monotonic() - started)

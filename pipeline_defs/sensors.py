@@ -4,6 +4,7 @@ from dagster import RunRequest, SensorEvaluationContext, SkipReason, sensor
 
 from pipeline_defs.instance import register_dates
 from pipeline_defs.jobs import refresh_touched
+from pipeline_defs.retraining import retrain_on_drift
 from resources.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.session import Sessions, first_row, view
 from resources.sources.bundled_registry import BundledRegistry
@@ -52,4 +53,4 @@ def _feeds(store: TableStore, sessions: Sessions, index: CratesIoIndex, base: st
     return index.feeds(taken_at[0])
 
 
-SENSORS = [crates_io_feeds]
+SENSORS = [crates_io_feeds, retrain_on_drift]

@@ -4,6 +4,7 @@ import fcntl
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 from dagster import ConfigurableResource
 
 from resources.errors import CannotWrite
@@ -45,7 +46,11 @@ def _write(path: Path, store: TableStore, tables: dict[str, Table]) -> None:
             table = tables.get(name)
             if table is None:  # a part of another table
                 continue
-            shown = partitions[-1:] if table.newest_only else partitions
+            # a partition that an earlier version of this project made has other columns, and no view can join the two
+            fitting = [p for p in partitions if pq.read_schema(p.path).names == table.arrow.names]
+            shown = fitting[-1:] if table.newest_only else fitting
+            if not shown:
+                continue
             files = ", ".join(f"'{_literal(p.path)}'" for p in shown)
             con.execute(f"create view {name} as select * from read_parquet([{files}], hive_partitioning = false)")
             con.execute(f"comment on view {name} is '{_literal(table.grain)}'")

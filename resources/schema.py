@@ -39,6 +39,9 @@ TYPES: dict[str, pa.DataType] = {
             ]
         )
     ),
+    "list<struct<change: string, probability: double, worst: double>>": pa.list_(
+        pa.struct([("change", pa.string()), ("probability", pa.float64()), ("worst", pa.float64())])
+    ),
 }
 
 

@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +13,26 @@ from dagster import ConfigurableResource
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = "predictor"
+EXPERIMENT, BACKTEST = "predictor", "backtest"  # models to ship; tests of every date
 DATABASE = "mlflow.db"
 MODEL_ID = "model_id"  # tag of a registered version: the content hash of the model
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered model version: the fitted pipeline, the run that made it, and its tags."""
+    """A registered model version: the run that made it, its tags, and the fitted model."""
 
     name: str
     version: str
     run_id: str
     tags: dict[str, str]
-    pipeline: Any
+
+    @cached_property
+    def model(self) -> Any:
+        """Read on first use: not all who ask for a version need it. Files are skops: no pickle is read."""
+        from mlflow import sklearn as flavor
+
+        return flavor.load_model(f"models:/{self.name}/{self.version}")
 
 
 class Tracking(ConfigurableResource):
@@ -37,8 +44,8 @@ class Tracking(ConfigurableResource):
     def uri(self) -> str:
         return _uri(Path(self.folder) / DATABASE)
 
-    def start(self) -> "MlflowClient":
-        """Points MLflow at the store, makes the experiment on first use, and returns a client."""
+    def start(self, experiment: str = EXPERIMENT) -> "MlflowClient":
+        """Points MLflow at an experiment of the store, made on first use, and returns a client."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         os.environ.setdefault("MPLCONFIGDIR", str(Path(self.folder) / "matplotlib"))
@@ -49,15 +56,14 @@ class Tracking(ConfigurableResource):
         _create_store(Path(self.folder))
         mlflow.set_tracking_uri(self.uri)
         client = mlflow.MlflowClient(self.uri)
-        if client.get_experiment_by_name(EXPERIMENT) is None:
-            client.create_experiment(EXPERIMENT, artifact_location=(Path(self.folder) / "artifacts").as_uri())
-        mlflow.set_experiment(EXPERIMENT)
+        if client.get_experiment_by_name(experiment) is None:
+            client.create_experiment(experiment, artifact_location=(Path(self.folder) / "artifacts").as_uri())
+        mlflow.set_experiment(experiment)
         return client
 
     def load(self, name: str, alias: str) -> Registered | None:
-        """The version of a registered model that an alias points to, or None. Files are skops: no pickle is read."""
+        """The version of a registered model that an alias points to, or None."""
         client = self.start()
-        from mlflow import sklearn as flavor
         from mlflow.exceptions import MlflowException
 
         try:
@@ -66,13 +72,34 @@ class Tracking(ConfigurableResource):
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
             return None  # no such model, or no such alias
-        pipeline = flavor.load_model(f"models:/{name}/{version.version}")
-        return Registered(name, version.version, version.run_id or "", dict(version.tags), pipeline)
+        return Registered(name, str(version.version), version.run_id or "", dict(version.tags))
 
     def find(self, name: str, model_id: str) -> str | None:
         """The version of a registered model with this content, or None."""
         versions = self.start().search_model_versions(f"name = '{name}'")
-        return next((v.version for v in versions if v.tags.get(MODEL_ID) == model_id and v.status == "READY"), None)
+        return next(
+            (str(v.version) for v in versions if v.tags.get(MODEL_ID) == model_id and v.status == "READY"), None
+        )
+
+    def log_once(self, experiment: str, name: str, parameters: dict[str, str], metrics: dict[str, float]) -> bool:
+        """A finished run with these parameters and metrics, unless one has the same name and parameters."""
+        client = self.start(experiment)
+        from mlflow.entities import Metric, Param
+
+        (found,) = client.search_experiments(filter_string=f"name = '{experiment}'")
+        same = " and ".join(f"params.{key} = '{value}'" for key, value in parameters.items())
+        where = f"attributes.status = 'FINISHED' and attributes.run_name = '{name}' and {same}"
+        if client.search_runs([found.experiment_id], where, max_results=1):
+            return False
+        run = client.create_run(found.experiment_id, run_name=name)
+        now = run.info.start_time
+        client.log_batch(
+            run.info.run_id,
+            metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+            params=[Param(key, value) for key, value in parameters.items()],
+        )
+        client.set_terminated(run.info.run_id)
+        return True
 
 
 def _create_store(folder: Path) -> None:

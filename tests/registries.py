@@ -23,23 +23,26 @@ def read_facts(folder: Path) -> Facts:
     return {name: pq.read_table(folder / "registry" / f"{name}.parquet") for name in COLUMNS}
 
 
-def write_registry(folder: Path, facts: Facts, snapshot_at: str = SNAPSHOT_AT) -> None:
-    """Writes facts as a registry, with a manifest that fits them."""
+def write_registry(
+    folder: Path, facts: Facts, snapshot_at: str = SNAPSHOT_AT, advisories_at: str | None = None
+) -> None:
+    """Writes facts as a registry, with a manifest that fits them. Advisories were read with the snapshot, or later."""
     files = folder / "registry"
     files.mkdir(parents=True, exist_ok=True)
     for name, table in facts.items():
         pq.write_table(table, files / f"{name}.parquet")
     if not (folder / TEXTS).exists():
         shutil.copy(SAMPLE / TEXTS, folder / TEXTS)
-    write_manifest(folder, snapshot_at)
+    write_manifest(folder, snapshot_at, advisories_at)
 
 
-def write_manifest(folder: Path, snapshot_at: str = SNAPSHOT_AT) -> None:
+def write_manifest(folder: Path, snapshot_at: str = SNAPSHOT_AT, advisories_at: str | None = None) -> None:
     """Writes the manifest of whatever the files hold now."""
     files = folder / "registry"
     paths = [*(files / f"{name}.parquet" for name in COLUMNS), folder / TEXTS]
     entries = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths}
-    manifest = {"source": "test", "snapshot_at": snapshot_at, "advisories_at": snapshot_at, "files": entries}
+    read_at = advisories_at or snapshot_at
+    manifest = {"source": "test", "snapshot_at": snapshot_at, "advisories_at": read_at, "files": entries}
     (files / "manifest.json").write_text(json.dumps(manifest))
 
 

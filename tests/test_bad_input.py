@@ -300,10 +300,11 @@ def test_too_few_labelled_dates_to_train(tmp_path: Path, registry: Path) -> None
     settings = replace(Settings.from_env(), data=tmp_path / "data", registry=registry)
     console = Console(file=(tmp_path / "out").open("w"), width=200)
     with open_instance(settings) as instance:
-        plan = demo.plan(SNAPSHOT, ("2020-04-25", "2020-06-07"))
+        plan = demo.plan(SNAPSHOT, ("2020-05-24", "2020-06-07"))
         assert not demo.run_plan(build_defs(settings), instance, plan, console)
     console.file.close()
-    assert "training needs two as-of dates whose 43-day labels were known by a third" in (tmp_path / "out").read_text()
+    told = (tmp_path / "out").read_text()
+    assert "training needs an as-of date whose labels over 43 days were known by a later one" in told
 
 
 def test_registry_without_any_fact(tmp_path: Path) -> None:

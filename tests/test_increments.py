@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,14 +17,12 @@ from crates_io_server import CratesIoServer
 from dagster import DagsterInstance, RunRequest, SkipReason, build_sensor_context
 from dumps import SMALL_AT, Dump, small_dump, zip_bytes
 from index_of_dump import feeds, index_files, published, yanked
+from made_models import model_of, register
 
 from assets.features.features import run_steps
 from assets.point_in_time import attach_registry
-from assets.predictions.predictor import CHAMPION
 from assets.registry import events as events_module
 from assets.table_asset import ONLY, Built, Tools
-from ml.inputs import NAMES
-from ml.model import train
 from ml.targets import TARGETS
 from pipeline_defs import demo
 from pipeline_defs.build import build_defs, build_resources
@@ -117,26 +114,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def crown(tracking: Tracking) -> None:
     """A champion of each target, of made-up crates."""
-    client = tracking.start()
-    import mlflow
-    from mlflow import sklearn as flavor
-
-    made = np.random.default_rng(1).integers(0, 9, (200, len(NAMES))).astype(float)
-    frame = pd.DataFrame(made, columns=NAMES).assign(label=made.sum(axis=1) > made.sum(axis=1).mean())
-    trained = train(frame, frame)
-    tags = {MODEL_ID: trained.model_id, "base_rate": repr(trained.base_rate), "known_through": "2026-01-01"}
     for target in TARGETS:
-        with mlflow.start_run() as run:
-            logged = flavor.log_model(
-                trained.pipeline,
-                name="model",
-                serialization_format="skops",
-                skops_trusted_types=["numpy.dtype"],
-                pip_requirements=["scikit-learn"],
-            )
-        client.create_registered_model(target.name)
-        version = client.create_model_version(target.name, logged.model_uri, run.info.run_id, tags=tags)
-        client.set_registered_model_alias(target.name, CHAMPION, version.version)
+        model = model_of(target)
+        tags = {MODEL_ID: model.digest(), "base_rate": "0.1", "test_as_of": "2026-01-01"}
+        register(tracking, target.name, model, tags)
 
 
 @pytest.fixture
@@ -185,7 +166,7 @@ def test_what_changed_becomes_events_and_fresh_scores(world: World) -> None:
     assert (before["fir"]["default_version"], after["fir"]["default_version"]) == ("0.3.0", "0.4.0")
     # elm-cli builds with cedar ^0.1 and ^0.2, of which none is left
     assert any("no version left matches" in f for f in after["elm_cli"]["findings"])
-    assert after["elm_cli"]["maintenance"] != before["elm_cli"]["maintenance"]
+    assert after["fir"]["maintenance"] != before["fir"]["maintenance"]
     refreshed = {crate for crate, score in after.items() if score["refreshed_at"]}
     assert refreshed == set(world.by_crate("fresh_features"))
     assert {"alder", "elm_cli", "juniper_tree", "hazel", "ivy"} <= refreshed  # touched, or builds on what was
@@ -278,15 +259,28 @@ def test_percentiles_and_evidence_are_among_all_crates(world: World) -> None:
     world.refresh()
     daily = {(p["crate"], p["target"]): p for p in world.rows("predictions", BASE).to_pylist()}
     fresh = world.rows("fresh_predictions").to_pylist()
+    assert {p["target"] for p in fresh} == {t.name for t in TARGETS}
     for prediction in fresh:
-        worst = sorted(p["worst"] for p in daily.values() if p["target"] == prediction["target"])
-        lower = sum(w < prediction["worst"] for w in worst)
-        assert prediction["percentile"] == pytest.approx(min(1, lower / (len(worst) - 1)))
-        moved = sum(e["effect"] for e in prediction["evidence"])
+        heights = [height(p) for p in daily.values() if p["target"] == prediction["target"]]
+        lower = sum(h < height(prediction) for h in heights)
+        assert prediction["percentile"] == pytest.approx(min(1, lower / (len(heights) - 1)))
         old = daily[prediction["crate"], prediction["target"]]
-        odds = np.log(prediction["probability"] / (1 - prediction["probability"]))
-        old_odds = np.log(old["probability"] / (1 - old["probability"]))
-        assert moved - sum(e["effect"] for e in old["evidence"]) == pytest.approx(odds - old_odds)
+        effects, old_effects = (sum(e["effect"] for e in p["evidence"]) for p in (prediction, old))
+        assert effects - old_effects == pytest.approx(amount(prediction) - amount(old))
+
+
+def height(prediction: dict) -> float:
+    """What is ranked by, the more the better."""
+    return prediction["worst"] if prediction["is_good"] else -prediction["worst"]
+
+
+def amount(prediction: dict) -> float:
+    """What effects add up to: expected events of a build, the logarithm of a crate's, or else log-odds."""
+    probability = prediction["probability"]
+    events = -np.log1p(-probability)
+    if prediction["target"] == "dependency_health":
+        return events
+    return np.log(events) if prediction["target"] == "security" else np.log(probability / (1 - probability))
 
 
 def test_lines_that_are_none_and_crates_that_are_gone_are_told(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -168,11 +168,11 @@ def test_server_that_is_down_is_told(home: Path, server: CratesIoServer) -> None
 
 def test_plan_trains_at_first_and_after_a_week() -> None:
     newest = date(2026, 11, 20)
-    assert training_dates(newest) == [newest - timedelta(days=days) for days in (129, 86, 43)]
+    assert training_dates(newest) == [newest - timedelta(days=days) for days in (501, 365, 232, 116, 43)]
     jobs = [job for job, _ in plan("2026-11-20", None)]
     assert jobs == [
         "load_snapshot",
-        *["compute_features"] * 3,
+        *["compute_features"] * 5,
         "train_predictor",
         "compute_features",
         "score_crates",

@@ -40,7 +40,17 @@ FLOW = (
     ("predictions",),
     ("scores",),
 )
-BESIDE = ("advisory_source", "owners", "downloads", "texts", "quarantine", "kept_snapshots", "events")
+BESIDE = (
+    "advisory_source",
+    "owners",
+    "downloads",
+    "texts",
+    "quarantine",
+    "kept_snapshots",
+    "events",
+    "culprits",
+    "drift",
+)
 FRESH = ("fresh_features", "fresh_predictions")
 ASSETS = {name for column in FLOW for name in column} | {*BESIDE, *FRESH}
 START_SECONDS, PAGE_SECONDS, STOP_SECONDS = 120, 40, 15

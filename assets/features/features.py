@@ -28,7 +28,9 @@ TREES = 20_000
 )
 def features(inputs: Inputs) -> pa.Table:
     """Leak-proof: adding or removing any fact dated after the as-of date leaves every byte as it was."""
-    attach_registry(inputs.con, inputs.store, snapshot_at_or_after(inputs.store, inputs.key))
+    snapshot = snapshot_at_or_after(inputs.store, inputs.key)
+    inputs.origin = inputs.store.need("snapshots", snapshot).origin
+    attach_registry(inputs.con, inputs.store, snapshot)
     set_as_of(inputs.con, inputs.key)
     rows = run_steps(inputs.con)
     inputs.con.register("features", rows)

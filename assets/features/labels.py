@@ -1,50 +1,74 @@
 """The `labels` table."""
 
-from datetime import timedelta
-
 import pyarrow as pa
 
+from assets.features.features import STEPS, features
 from assets.point_in_time import attach_registry, known_at, set_as_of, snapshot_at_or_after
+from assets.registry.advisories import advisories
 from assets.registry.dependencies import dependencies
 from assets.registry.yanks import yanks
 from assets.schemas.features import LABELS
 from assets.table_asset import SQL, Inputs, all_partitions, table_asset
-from ml.targets import HORIZONS, TARGETS
+from ml.targets import TARGETS
 from resources.session import first_row, run_script, set_variables, view
+
+AFFECTED = next(step for step in STEPS if step.name.endswith("_advisories.sql"))
 
 
 @table_asset(
-    LABELS, group="features", deps=[all_partitions(yanks), all_partitions(dependencies)], kinds={"sql", "duckdb"}
+    LABELS,
+    group="features",
+    deps=[features, *(all_partitions(table) for table in (yanks, dependencies, advisories))],
+    kinds={"sql", "duckdb"},
 )
 def labels(inputs: Inputs) -> pa.Table:
     """The future of each as-of date: only training and backtests may read it."""
-    ends = {days: known_at(inputs.key) + timedelta(days=days) for days in HORIZONS}
+    con = inputs.con
     snapshot_at_or_after(inputs.store, inputs.key)
-    attach_registry(inputs.con, inputs.store, _snapshot(inputs, max(ends.values()).date().isoformat()))
-    set_as_of(inputs.con, inputs.key)
-    instants = {"now": known_at(inputs.key), **{str(days): end for days, end in ends.items()}}
-    inputs.con.execute(
-        "create temp table label_instants as select unnest($names) as name, unnest($instants) as instant",
-        {"names": list(instants), "instants": list(instants.values())},
+    snapshot = _snapshot(inputs)
+    inputs.origin = inputs.store.need("snapshots", snapshot).origin
+    attach_registry(con, inputs.store, snapshot)
+    set_as_of(con, inputs.key)
+    horizons = [(t.name, days, t.facts) for t in TARGETS for days in t.horizons]
+    con.execute(
+        "create temp table wanted_horizons as "
+        "select unnest($1) as target, unnest($2) as horizon_days, unnest($3) as facts",
+        [list(column) for column in zip(*horizons)],
     )
-    inputs.con.execute("create temp table outcomes (target varchar, horizon_days integer, crate_id bigint)")
-    for target in TARGETS:
-        outcome = (SQL / "targets" / f"{target.name}.sql").read_text()
-        inputs.con.execute(
-            f"insert into outcomes by name select $name as target, * from ({outcome})", {"name": target.name}
-        )
-    set_variables(inputs.con, targets=[target.name for target in TARGETS])
-    rows = run_script(inputs.con, SQL / "labels.sql")
-    inputs.con.register("labels", rows)
-    known, total = first_row(inputs.con, "select count(label), count(*) from labels") or (0, 0)
+    con.execute(f"create temp table target_horizons as {(SQL / 'target_horizons.sql').read_text()}")
+    _gather_outcomes(inputs)
+    rows = run_script(con, SQL / "labels.sql")
+    con.register("labels", rows)
+    known, total = first_row(con, "select count(label), count(*) from labels") or (0, 0)
     inputs.report(known_share=known / max(total, 1))
     return rows
 
 
-def _snapshot(inputs: Inputs, wanted: str) -> str:
+def _gather_outcomes(inputs: Inputs) -> None:
+    """Makes `outcomes` of what can be known."""
+    con = inputs.con
+    con.execute(
+        "create temp table label_instants as select 'now' as name, getvariable('known_at') as instant union "
+        "select horizon_days::varchar, ends_at from target_horizons where censored is null"
+    )
+    view(con, inputs.store, "features", inputs.key)
+    con.execute("create temp view built_crates as select crate, build from features where len(build) > 0")
+    con.execute((SQL / "label_facts.sql").read_text())
+    con.execute(AFFECTED.read_text())
+    con.execute("create temp table outcomes (target varchar, horizon_days integer, crate_id bigint)")
+    for target in TARGETS:
+        outcome = (SQL / "targets" / f"{target.name}.sql").read_text()
+        con.execute(f"insert into outcomes by name select $name as target, * from ({outcome})", {"name": target.name})
+
+
+def _snapshot(inputs: Inputs) -> str:
     """The earliest snapshot that sees the longest horizon's end, or else the newest; sets `snapshot_at`."""
     newest = inputs.store.partitions("snapshots")[-1]
-    snapshot = snapshot_at_or_after(inputs.store, min(wanted, newest))
+    longest = max(days for target in TARGETS for days in target.horizons)
+    set_variables(inputs.con, known_at=known_at(inputs.key), longest=longest)
+    wanted = first_row(inputs.con, "select (getvariable('known_at') + to_days(getvariable('longest')))::date::varchar")
+    assert wanted, "a query of one row"
+    snapshot = snapshot_at_or_after(inputs.store, min(wanted[0], newest))
     view(inputs.con, inputs.store, "snapshots", snapshot)
     taken_at = first_row(inputs.con, "select taken_at from snapshots")
     set_variables(inputs.con, snapshot_at=taken_at[0] if taken_at else None)

@@ -15,6 +15,7 @@ from assets.registry.crates import crates
 from assets.schemas.features import FRESH_FEATURES
 from assets.schemas.predictions import FRESH_PREDICTIONS, SCORES
 from assets.table_asset import ONLY, SQL, Inputs, all_partitions, table_asset
+from ml.targets import LEAST_COVERAGE, TARGETS
 from resources.errors import BadInput
 from resources.session import run_script, set_variables, view, view_files
 
@@ -33,7 +34,8 @@ from resources.session import run_script, set_variables, view, view_files
     freshness=FreshnessPolicy.time_window(fail_window=timedelta(days=2)),
 )
 def scores(inputs: Inputs) -> pa.Table:
-    """The answer per crate. A score that no model predicts yet is null and named in `unknown_scores`.
+    """The answer per crate. A score that no model may predict, or of which too little is known, is null and named in
+    `unknown_scores`.
 
     Scores of crates that an event touched since the newest snapshot, or that build on one, are as of that event.
     """
@@ -47,6 +49,9 @@ def scores(inputs: Inputs) -> pa.Table:
     _attach_fresh(inputs)
     for table in ("crates", "texts"):
         view(inputs.con, inputs.store, table, snapshot_at_or_after(inputs.store, newest))
+    set_variables(inputs.con, least_coverage=LEAST_COVERAGE, targets=[t.name for t in TARGETS])
+    words = pa.Table.from_pylist([{"target": t.name, "more": t.more, "less": t.less} for t in TARGETS])
+    inputs.con.register("wording_of_targets", words)
     return run_script(inputs.con, SQL / "scores.sql")
 
 

@@ -1,102 +1,109 @@
-"""The `backtests` table."""
+"""The `backtests` table, and the check that promotes."""
 
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from dagster import AssetCheckResult, asset_check
+from dagster import AssetCheckResult, MetadataValue, asset_check
 
+from assets.predictions.evaluating import figures_of, test_rows
+from assets.predictions.learning import event_probability
 from assets.predictions.predictor import CHALLENGER, CHAMPION, predictor
-from assets.predictions.training_data import attach, dates_of, frame
+from assets.predictions.promotion import judge
+from assets.predictions.tabulating import summary
+from assets.predictions.training_data import attach, folds_of
 from assets.schemas.predictions import BACKTESTS
 from assets.table_asset import ONLY, Inputs, table_asset
 from ml.targets import TARGETS, Target
 from resources.errors import BadInput
 from resources.table_store import TableStore
-from resources.tracking import MODEL_ID, Registered
+from resources.tracking import MODEL_ID, Registered, Tracking
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-
-SLICE = "unseen_families"  # the slice that decides: crates whose projects training never saw
 
 
 @table_asset(BACKTESTS, group="predictions", deps=[predictor], kinds={"scikitlearn", "mlflow"}, partitioned=False)
 def backtests(inputs: Inputs) -> pa.Table:
-    """How the challenger did on the newest labelled date, beside the base rate, simple signals and peers' formulas.
-
-    A challenger that beats the base rate becomes the champion, which alone makes predictions.
-    """
+    """How the challenger did on the newest date with labels, beside the champion, the base rate, logistic regression,
+    single signals and the peers' formulas. `walk_forward` has the earlier dates."""
     import pandas as pd
 
     attach(inputs)
-    found = pd.concat([_backtest(inputs, target) for target in TARGETS], ignore_index=True)
-    inputs.notes["figures"] = _summary(found)
-    order = [*BACKTESTS.key]
-    return pa.Table.from_pandas(found.sort_values(order)[BACKTESTS.arrow.names], BACKTESTS.arrow, preserve_index=False)
+    found = [figures for target in TARGETS if (figures := _backtest(inputs, target)) is not None]
+    if not found:
+        raise BadInput("there is no trained model: materialize predictor first")
+    rows = pd.concat(found, ignore_index=True).sort_values([*BACKTESTS.key])
+    table = pa.Table.from_pandas(rows[BACKTESTS.arrow.names], BACKTESTS.arrow, preserve_index=False)
+    inputs.notes["figures"] = summary(inputs.con, table)
+    return table
 
 
-def _backtest(inputs: Inputs, target: Target) -> "pd.DataFrame":
-    from ml.evaluate import evaluate
-    from ml.model import predict
-
-    model = inputs.tools.tracking.load(target.name, CHALLENGER)
-    if model is None:
-        raise BadInput(f"there is no trained model for {target.name}: materialize predictor first")
-    dates = dates_of(inputs, target)
-    if str(dates.test) != model.tags["test_as_of"]:
+def _backtest(inputs: Inputs, target: Target) -> "pd.DataFrame | None":
+    tracking = inputs.tools.tracking
+    challenger, champion = tracking.load(target.name, CHALLENGER), tracking.load(target.name, CHAMPION)
+    if challenger is None:
+        inputs.log.warning(f"{target.name}: no model was trained, so there is nothing to test")
+        return None
+    fold = folds_of(inputs, target)[-1]
+    if str(fold.test.as_of) != challenger.tags["test_as_of"]:
         raise BadInput(
-            f"{target.name}: labels of {dates.test} came after the model was trained: materialize predictor again"
+            f"{target.name}: labels of {fold.test.as_of} came after the model was trained: materialize predictor again"
         )
-    test = frame(inputs, target, [dates.test])
-    seen = set(frame(inputs, target, [dates.calibration])["crate"])
-    probability = predict(model.pipeline, test)["probability"].to_numpy()
-    figures = evaluate(test, probability, float(model.tags["base_rate"]), seen)
+    rival = champion if champion and champion.version != challenger.version else None
+    figures = figures_of(inputs, target, fold, challenger.model, rival.model if rival else None)
     if figures.empty:
-        raise BadInput(f"{target.name}: {dates.test} has {len(test)} labels of one class only: nothing can be measured")
-    _log(inputs, model, figures, test["label"].to_numpy(), probability)
-    skill = figures.query("method == 'model' and metric == 'brier_skill'").set_index("slice")["value"]
-    if skill.get(SLICE, skill["all"]) > 0:
-        inputs.tools.tracking.start().set_registered_model_alias(target.name, CHAMPION, model.version)
-    else:
-        inputs.log.warning(f"{target.name}: the challenger does not beat the base rate and is not promoted")
+        inputs.log.warning(f"{target.name}: {fold.test.as_of} has labels of one class only: nothing can be measured")
+        return None
+    _log(inputs, target, challenger, figures)
     return figures.assign(
-        target=target.name, horizon_days=target.horizon_days, test_as_of=dates.test, model_id=model.tags[MODEL_ID]
+        target=target.name,
+        horizon_days=target.horizon_days,
+        test_as_of=fold.test.as_of,
+        model_id=challenger.tags[MODEL_ID],
     )
 
 
-def _log(
-    inputs: Inputs, model: Registered, figures: "pd.DataFrame", label: "np.ndarray", probability: "np.ndarray"
-) -> None:
-    """Metrics and plots into the MLflow run that trained the model."""
+def _log(inputs: Inputs, target: Target, model: Registered, figures: "pd.DataFrame") -> None:
+    """Metrics by slice and plots into the MLflow run that trained the model."""
+    import time
+
+    from mlflow.entities import Metric
+
     from ml.plots import precision_recall, reliability
 
     client = inputs.tools.tracking.start()
     ours = figures[figures["method"] == "model"]
-    for row in ours.itertuples():
-        client.log_metric(model.run_id, f"{row.slice}.{row.metric}", row.value)
+    now = int(time.time() * 1000)
+    client.log_batch(model.run_id, [Metric(f"{r.slice}.{r.metric}", r.value, now, 0) for r in ours.itertuples()])
+    fold = folds_of(inputs, target)[-1]
+    test = test_rows(inputs, target, fold)
+    probability = event_probability(inputs, model.model, test, fold.test.as_of)
+    label = test["label"].to_numpy()
     client.log_figure(model.run_id, reliability(label, probability), "reliability.png")
     client.log_figure(model.run_id, precision_recall(label, probability), "precision_recall.png")
 
 
-def _summary(figures: "pd.DataFrame") -> str:
-    chosen = figures[figures["slice"].isin([SLICE]) & figures["metric"].isin(["roc_auc", "average_precision"])]
-    wide = chosen.pivot_table(index=["target", "method"], columns="metric", values="value").reset_index()
-    lines = [" | ".join(wide.columns), " | ".join("---" for _ in wide.columns)]
-    lines += [f"{r.target} | {r.method} | {r.average_precision:.3f} | {r.roc_auc:.3f}" for r in wide.itertuples()]
-    return "\n".join(f"| {line} |" for line in lines)
-
-
-@asset_check(asset=backtests, blocking=True, description="The model beats the base rate on families it never saw.")
-def model_beats_base_rate(store: TableStore) -> AssetCheckResult:
-    """Brier skill over 0 for every target, or nothing is predicted."""
+@asset_check(
+    asset=backtests,
+    blocking=True,
+    description="A challenger that beats the base rate, and the champion if there is one, becomes the champion; "
+    "another does not. Fails where no target has a champion: then nothing is predicted.",
+)
+def challenger_is_promoted(store: TableStore, tracking: Tracking) -> AssetCheckResult:
+    """Both were tested as they ship, on the same labels: the newest that have matured, which neither has seen."""
     import pandas as pd
 
     figures = pd.read_parquet(store.need(BACKTESTS.name, ONLY).path)
-    skill = figures.query("method == 'model' and metric == 'brier_skill' and slice == @SLICE").set_index("target")[
-        "value"
-    ]
+    client, verdicts = tracking.start(), {}
+    for target in sorted(figures["target"].unique()):
+        challenger = tracking.load(target, CHALLENGER)
+        assert challenger, "it was tested"
+        verdict = judge(figures[figures["target"] == target])
+        if verdict.promoted:
+            client.set_registered_model_alias(target, CHAMPION, challenger.version)
+        client.set_model_version_tag(target, challenger.version, "verdict", verdict.words)
+        verdicts[target] = verdict.words
+    champions = [t.name for t in TARGETS if tracking.load(t.name, CHAMPION)]
     return AssetCheckResult(
-        passed=set(skill.index) == {t.name for t in TARGETS} and bool((skill > 0).all()),
-        metadata={f"{target}_brier_skill": float(value) for target, value in skill.items()},
+        passed=bool(champions), metadata={name: MetadataValue.text(words) for name, words in verdicts.items()}
     )

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from assets.features.fresh_features import fresh_features
 from assets.predictions.predictions import predict_by_champions, predictions
+from assets.predictions.training_data import WITHOUT_LISTS
 from assets.schemas.features import FRESH_FEATURES
 from assets.schemas.predictions import FRESH_PREDICTIONS, PREDICTIONS
 from assets.table_asset import ONLY, SQL, Inputs, all_partitions, table_asset
@@ -33,7 +34,10 @@ def fresh_predictions(inputs: Inputs) -> pa.Table:
         return FRESH_PREDICTIONS.arrow.empty_table()
     set_variables(con, as_of=as_of)
     view(con, store, "features", dates[-1])
-    view_files(con, "peers", [store.need(PREDICTIONS.name, dates[-1]).path])
-    frame, peers = (con.sql(f"from {name} order by crate").df() for name in ("fresh_features", "features"))
-    predict_by_champions(inputs, as_of, frame, peers)
+    view_files(con, "full_predictions", [store.need(PREDICTIONS.name, dates[-1]).path])
+    frame, peers = (
+        con.sql(f"select {WITHOUT_LISTS} from {name} order by crate").df() for name in ("fresh_features", "features")
+    )
+    predict_by_champions(inputs, as_of, frame, peers, "select crate, build from fresh_features")
+    con.execute("create temp view peers as select target, worst, is_good from full_predictions")
     return run_script(con, SQL / "predictions.sql")

@@ -1,21 +1,27 @@
 """The predictor: models in the MLflow registry, one per target."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
 
 from assets.features.features import features
 from assets.features.labels import labels
-from assets.predictions.training_data import attach, data_hash, dates_of, frame
+from assets.predictions.evaluating import base_rate
+from assets.predictions.learning import Model, learn
+from assets.predictions.training_data import attach, data_hash, features_of, folds_of
 from assets.table_asset import ONLY, OWNER, Inputs, Tools, all_partitions
-from ml.inputs import NAMES
-from ml.split import Split, held_out
+from ml.datasets import Fold
 from ml.targets import TARGETS, Target
 from resources.errors import BadInput
-from resources.tracking import MODEL_ID, Tracking
+from resources.tracking import MODEL_ID
+
+if TYPE_CHECKING:
+    from ml.models.additive import Additive
 
 CHALLENGER, CHAMPION = "challenger", "champion"
+# loading a model runs no code from the file but these classes' own
+TRUSTED = ["ml.models.additive.Additive", "ml.models.tree_hazard.TreeHazard"]
 
 
 @asset(
@@ -26,84 +32,82 @@ CHALLENGER, CHAMPION = "challenger", "champion"
     required_resource_keys=set(Tools.NAMES),
 )
 def predictor(context: AssetExecutionContext) -> MaterializeResult:
-    """One registered model per target, trained on past as-of dates and calibrated on a later one.
+    """One registered model per target, trained on what was known on the newest as-of date with labels to test it on.
 
-    The newest is the `challenger`; `backtests` tests it and makes it the `champion`. The same data give the same
-    model, which is then not registered twice.
+    The newest is the `challenger`; `backtests` tests it. The same data give the same model, which is then not
+    registered twice. A target for which there is too little to learn from is passed over, and said so.
     """
     tools = Tools.of(context)
     metadata: dict[str, Any] = {}
+    passed_over = []
     with tools.sessions.open() as con:
         inputs = Inputs(ONLY, con, tools, context.log)
         try:
             attach(inputs)
-            for target in TARGETS:
-                metadata |= _train(inputs, target)
-        except (BadInput, ValueError) as error:
+        except BadInput as error:
             raise Failure(f"predictor: {error}", allow_retries=False) from error
-    return MaterializeResult(metadata=metadata)
+        for target in TARGETS:
+            try:
+                metadata |= _train(inputs, target)
+            except (BadInput, ValueError) as error:
+                passed_over.append(
+                    f"{target.name}: {error}".replace(f"{target.name}: {target.name}:", f"{target.name}:")
+                )
+                context.log.warning(f"no model for {passed_over[-1]}")
+    if len(passed_over) == len(TARGETS):
+        raise Failure(f"predictor: nothing can be trained: {'; '.join(passed_over)}", allow_retries=False)
+    return MaterializeResult(metadata=metadata | {"passed_over": MetadataValue.json(passed_over)})
 
 
 def _train(inputs: Inputs, target: Target) -> dict[str, Any]:
-    from ml.model import train
-
-    dates = dates_of(inputs, target)
-    training = frame(inputs, target, dates.train)
-    calibration = frame(inputs, target, [dates.calibration])
-    trained = train(training[~held_out(training["family"])], calibration[~held_out(calibration["family"])])
+    fold = folds_of(inputs, target)[-1]
+    model = learn(inputs, target, fold)
     tags = {
-        MODEL_ID: trained.model_id,
-        "base_rate": repr(trained.base_rate),
-        "known_through": str(dates.known_through),
-        "test_as_of": str(dates.test),
-        "calibration_as_of": str(dates.calibration),
+        MODEL_ID: model.digest(),
+        "base_rate": repr(base_rate(inputs, target, fold)),
+        "test_as_of": str(fold.test.as_of),
+        "snapshot": inputs.store.partitions("snapshots")[-1],
     }
-    version = inputs.tools.tracking.find(target.name, trained.model_id)
-    if version is None:
-        parameters = {
-            "target": target.name,
-            "question": target.question,
-            "horizon_days": target.horizon_days,
-            "train_as_of": json.dumps([str(d) for d in dates.train]),
-            "calibration_as_of": str(dates.calibration),
-            "test_as_of": str(dates.test),
-            "training_rows": len(training),
-            "inputs": len(NAMES),
-            "data_sha256": data_hash(inputs, [*dates.train, dates.calibration]),
-        }
-        version = _register(
-            inputs.tools.tracking, target, trained.pipeline, frame(inputs, target, [dates.test]), parameters, tags
-        )
     client = inputs.tools.tracking.start()
+    version = inputs.tools.tracking.find(target.name, tags[MODEL_ID])
+    if version is None:
+        version = _register(inputs, target, fold, model, tags)
     for tag, value in tags.items():  # the same model may stand a later test
         client.set_model_version_tag(target.name, version, tag, value)
     client.set_registered_model_alias(target.name, CHALLENGER, version)
-    inputs.log.info(f"{target.name}: model {trained.model_id} is version {version}, trained on {len(training):,} rows")
-    return _metadata(target, dates, trained.base_rate, trained.model_id, version)
+    taught = ", ".join(f"{s.as_of} over {s.horizon_days} days" for s in fold.teach) or "advisories so far"
+    inputs.log.info(f"{target.name}: model {tags[MODEL_ID]} is version {version}, taught by {taught}")
+    return {
+        f"{target.name}_model": MetadataValue.text(f"{tags[MODEL_ID]} (version {version})"),
+        f"{target.name}_taught_by": MetadataValue.text(taught),
+        f"{target.name}_test_date": MetadataValue.text(tags["test_as_of"]),
+        f"{target.name}_base_rate": float(tags["base_rate"]),
+    }
 
 
-def _register(
-    tracking: Tracking, target: Target, pipeline: Any, example: Any, parameters: dict[str, Any], tags: dict[str, str]
-) -> str:
+def _register(inputs: Inputs, target: Target, fold: Fold, model: Model, tags: dict[str, str]) -> str:
     """Logs the model in a run of its own and registers it; returns the version."""
-    client = tracking.start()
+    client = inputs.tools.tracking.start()
     import mlflow
     from mlflow import sklearn as flavor
     from mlflow.models import infer_signature
 
-    from ml.inputs import matrix
-    from ml.plots import importances
+    from ml.features import COLUMNS
+    from ml.models.additive import Additive
+    from ml.plots import shapes
 
-    x = matrix(example)
+    additive = model if isinstance(model, Additive) else model.hazard
+    example = features_of(inputs, fold.test.as_of)[COLUMNS].head(5).astype("float64")
     with mlflow.start_run(run_name=f"{target.name} {tags['test_as_of']}", tags=tags) as run:
-        mlflow.log_params(parameters)
-        mlflow.log_figure(importances(pipeline, pipeline[:-1].transform(x)), "importances.png")
+        mlflow.log_params(_parameters(inputs, target, fold, additive))
+        mlflow.log_figure(shapes(additive), "shapes.png")
         logged = flavor.log_model(
-            pipeline,
+            model,
             name="model",
-            signature=infer_signature(x.head(5), pipeline.predict_proba(x.head(5))),
-            serialization_format="skops",  # no pickle: loading runs no code from the file
-            skops_trusted_types=["numpy.dtype"],
+            signature=infer_signature(example, additive.predict_proba(example)),
+            input_example=example,
+            serialization_format="skops",  # no pickle
+            skops_trusted_types=TRUSTED,
             pyfunc_predict_fn="predict_proba",
             pip_requirements=["scikit-learn"],  # or MLflow spends seconds on finding them out
         )
@@ -113,11 +117,22 @@ def _register(
     return str(version.version)
 
 
-def _metadata(target: Target, dates: Split, base_rate: float, model_id: str, version: str) -> dict[str, Any]:
+def _parameters(inputs: Inputs, target: Target, fold: Fold, additive: "Additive") -> dict[str, Any]:
+    """What the run was made of: the question, the data's versions and the inputs."""
+    from ml.features import SCHEMA_SHA256
+
+    dates = [labels.as_of for labels in fold.teach] or [fold.test.as_of]
+    snapshot = inputs.store.partitions("snapshots")[-1]
     return {
-        f"{target.name}_model": MetadataValue.text(f"{model_id} (version {version})"),
-        f"{target.name}_trained_on": MetadataValue.text(", ".join(map(str, dates.train))),
-        f"{target.name}_calibrated_on": MetadataValue.text(str(dates.calibration)),
-        f"{target.name}_test_date": MetadataValue.text(str(dates.test)),
-        f"{target.name}_base_rate": base_rate,
+        "target": target.name,
+        "question": target.question,
+        "learner": target.learner,
+        "horizon_days": target.horizon_days,
+        "taught_by": json.dumps([[str(s.as_of), s.horizon_days] for s in fold.teach]),
+        "test_as_of": str(fold.test.as_of),
+        "snapshot": snapshot,
+        "snapshot_sha256": inputs.store.need("snapshots", snapshot).origin,
+        "data_sha256": data_hash(inputs, [*dates, fold.test.as_of]),
+        "features_sha256": SCHEMA_SHA256,
+        "inputs": json.dumps(additive.inputs),
     }

@@ -1,18 +1,20 @@
 """Features joined with labels, as the frames that `ml` takes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from assets.table_asset import SQL, Inputs
-from ml.split import Split, TooFewDates, split
+from ml.datasets import Fold, LabelSet, TooFewDates, folds
 from ml.targets import Target
 from resources.errors import BadInput
 from resources.session import view
 
 if TYPE_CHECKING:
     import pandas as pd
+
+WITHOUT_LISTS = "* exclude (build, tree_vulnerable_names, tree_unmaintained_names)"  # pandas is slow on them
 
 
 def attach(inputs: Inputs) -> None:
@@ -24,26 +26,34 @@ def attach(inputs: Inputs) -> None:
     view(inputs.con, inputs.store, "labels", keys)
 
 
-def dates_of(inputs: Inputs, target: Target) -> Split:
-    """The as-of dates that train, calibrate and test a target. Raises BadInput if there are too few."""
+def folds_of(inputs: Inputs, target: Target) -> list[Fold]:
+    """The walk forward of a target over all that is labelled. Raises BadInput if there is too little."""
     found = inputs.con.execute(
-        "select distinct as_of from labels where target = $target and horizon_days = $days and label is not null",
-        {"target": target.name, "days": target.horizon_days},
+        "select distinct as_of, horizon_days from labels where target = $target and label is not null",
+        {"target": target.name},
     ).fetchall()
     try:
-        return split([row[0] for row in found], target.horizon_days)
+        return folds(target, [LabelSet(*row) for row in found])
     except TooFewDates as error:
         raise BadInput(f"{target.name}: {error}") from error
 
 
-def frame(inputs: Inputs, target: Target, dates: Sequence[date]) -> "pd.DataFrame":
-    """Rows of `features` of these dates with a bool column `label`, in the order of date and crate."""
-    values = {"target": target.name, "horizon_days": target.horizon_days, "dates": list(dates)}
-    found = inputs.con.execute((SQL / "training.sql").read_text(), values).df()
+def labelled(inputs: Inputs, target: Target, sets: Sequence[LabelSet]) -> "pd.DataFrame":
+    """Rows of `features` of these dates with a bool `label` and `exposure_days`, in the order of date and crate."""
+    inputs.con.execute(
+        "create or replace temp table chosen_labels as select unnest($1)::date as as_of, unnest($2) as horizon_days",
+        [[s.as_of for s in sets], [s.horizon_days for s in sets]],
+    )
+    found = inputs.con.execute((SQL / "training.sql").read_text(), {"target": target.name}).df()
     return found.assign(label=found["label"].astype(bool))
 
 
-def data_hash(inputs: Inputs, dates: Sequence[date]) -> str:
+def features_of(inputs: Inputs, as_of: date) -> "pd.DataFrame":
+    """Every row of `features` of one date, by crate."""
+    return inputs.con.execute(f"select {WITHOUT_LISTS} from features where as_of = $1 order by crate", [as_of]).df()
+
+
+def data_hash(inputs: Inputs, dates: Iterable[date]) -> str:
     """A hash of every byte of features and labels of these dates."""
-    parts = [inputs.store.need(table, str(d)).sha256 for table in ("features", "labels") for d in dates]
+    parts = [inputs.store.need(table, str(d)).sha256 for table in ("features", "labels") for d in sorted(set(dates))]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]

@@ -34,7 +34,7 @@ def load(inputs: Inputs, table: Table) -> pa.RecordBatchReader:
     source = inputs.tools.source
     snapshot = source.need(inputs.key)
     inputs.origin = snapshot.sha256
-    set_variables(inputs.con, snapshot_at=snapshot.taken_at)
+    set_variables(inputs.con, snapshot_at=snapshot.taken_at, advisories_read_at=snapshot.advisories_read_at)
     for needed in NEEDS[table.name]:
         if inputs.store.need(needed, inputs.key).origin != inputs.origin:
             raise BadInput(

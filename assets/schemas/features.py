@@ -55,6 +55,9 @@ FEATURES = Table(
         Column("patch", "uint64", "Patch number of the default version"),
         Column("is_prerelease", "bool", "Whether the default version is a pre-release"),
         _count("prerelease_versions", "Pre-releases published"),
+        _count("mature_versions", "Versions from 0.1.0 on that are neither pre-releases nor yanked"),
+        _count("patch_versions", "Versions from 1.0.0 on with a patch number over 0 that are not yanked"),
+        Column("highest_patch", "uint64", "Highest patch number of a version that is not yanked; 0 if all are"),
         Column("feature_count", "int64", "Cargo features of the default version", nullable=True),
         Column("has_links", "bool", "Whether it links a native library"),
         Column("crate_size", "int64", "Size of the default version's .crate file", nullable=True, unit="bytes"),
@@ -91,6 +94,7 @@ FEATURES = Table(
             "transitive_dependencies",
             "Crates that a build pulls in, near and far, at the versions that resolve; optional ones left out",
         ),
+        Column("build", "list<string>", "What those resolve to, as crate@version in order; one crate may stand twice"),
         # who depends on it
         _count("dependents", "Crates whose default version builds with it"),
         _count("dependents_dev", "Crates that use it in tests only"),
@@ -99,6 +103,12 @@ FEATURES = Table(
         _count("dependents_active_min", "Dependents that certainly released in the last 180 days"),
         _count("transitive_dependents", "Crates whose build pulls it in, near and far; optional dependencies left out"),
         Column("pagerank", "double", "PageRank in the graph of dependents (damping 0.85)", unit="average crate = 1"),
+        Column(
+            "conemass",
+            "double",
+            "Sum over the crates whose build pulls it in of 1 / (1 + crates in that build)",
+            unit="builds that hold nothing else",
+        ),
         Column(
             "dependents_gained_recent",
             "double",
@@ -129,6 +139,7 @@ FEATURES = Table(
         ),
         # advisories
         _count("advisories", "Vulnerability advisories it ever had"),
+        _count("advisories_365d", "Those that became known in the last 365 days"),
         _count("advisories_unsound", "Advisories on unsound code it ever had"),
         Column("is_unmaintained", "bool", "Whether an advisory calls its default version unmaintained"),
         Column(

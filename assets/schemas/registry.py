@@ -193,7 +193,7 @@ DOWNLOADS = Table(
 
 ADVISORIES = Table(
     name="advisories",
-    grain="One row per revision of a RustSec advisory committed to the database by the snapshot.",
+    grain="One row per revision of a RustSec advisory, as committed to the database by the time it was read.",
     partition="snapshot",
     newest_only=True,
     columns=(
@@ -218,7 +218,6 @@ ADVISORIES = Table(
         Column("withdrawn", "date", "Date of withdrawal", nullable=True),
     ),
     key=("id", "revised_at"),
-    dates=("known_at", "revised_at"),
     least_share_of_previous=GROWS,
 )
 

@@ -1,11 +1,39 @@
 -- One row per crate: predictions side by side, facts that call for a look, evidence in words.
-with wide as (
+-- A score is the chance that things go well: of what nobody wants, that it does not happen. Where too little is known there
+-- is none. Needs: `predictions`, `features`, `crates`, `texts`, `wording_of_targets` (target, more, less), and the variables
+-- `least_coverage` and `targets`.
+with scored as (
     select
         crate,
-        any_value(p) filter (target = 'maintenance') as maintenance,
-        any_value(p) filter (target = 'popularity') as popularity,
-        min(coverage) as coverage
-    from predictions as p
+        target,
+        coverage,
+        if(is_good, worst, 1 - worst) as worst,
+        if(is_good, probability, 1 - probability) as probability,
+        if(is_good, best, 1 - best) as best,
+        percentile,
+        list_transform(
+            list_filter(evidence[1:3], lambda e: abs(e.effect) >= 0.1),
+            lambda e: if(e.effect < 0, t.less, t.more) || ': ' || e.words
+        ) as evidence,
+        list_transform(
+            changes[1:1],
+            lambda c: target || printf(' %.0f%% instead of %.0f%%: ', 100 * if(is_good, c.worst, 1 - c.worst), 100 * if(is_good, worst, 1 - worst)) || c.change
+        ) as changes
+    from predictions
+    join wording_of_targets as t using (target)
+),
+
+wide as (
+    select
+        crate,
+        any_value(s) filter (target = 'maintenance' and coverage >= getvariable('least_coverage')) as maintenance,
+        any_value(s) filter (target = 'popularity' and coverage >= getvariable('least_coverage')) as popularity,
+        any_value(s) filter (target = 'security' and coverage >= getvariable('least_coverage')) as security,
+        any_value(s) filter (target = 'dependency_health' and coverage >= getvariable('least_coverage')) as dependency_health,
+        any_value(s) filter (target = 'quality' and coverage >= getvariable('least_coverage')) as quality,
+        min(coverage) as coverage,
+        list(target order by target) filter (coverage >= getvariable('least_coverage')) as known_scores
+    from scored as s
     group by crate
 ),
 
@@ -31,24 +59,22 @@ select
     w.popularity.probability as popularity_probability,
     w.popularity.best as popularity_best,
     w.popularity.percentile as popularity_percentile,
-    null::double as security,
-    null::double as security_probability,
-    null::double as security_best,
-    null::double as security_percentile,
-    null::double as dependency_health,
-    null::double as dependency_health_probability,
-    null::double as dependency_health_best,
-    null::double as dependency_health_percentile,
-    null::double as quality,
-    null::double as quality_probability,
-    null::double as quality_best,
-    null::double as quality_percentile,
+    w.security.worst as security,
+    w.security.probability as security_probability,
+    w.security.best as security_best,
+    w.security.percentile as security_percentile,
+    w.dependency_health.worst as dependency_health,
+    w.dependency_health.probability as dependency_health_probability,
+    w.dependency_health.best as dependency_health_best,
+    w.dependency_health.percentile as dependency_health_percentile,
+    w.quality.worst as quality,
+    w.quality.probability as quality_probability,
+    w.quality.best as quality_best,
+    w.quality.percentile as quality_percentile,
     w.coverage,
-    ['security', 'dependency_health', 'quality'] as unknown_scores,
-    list_concat(
-        list_transform(list_filter(w.maintenance.evidence[1:3], lambda e: abs(e.effect) >= 0.1), lambda e: if(e.effect < 0, 'less', 'more') || ' likely to be released: ' || e.words),
-        list_transform(list_filter(w.popularity.evidence[1:3], lambda e: abs(e.effect) >= 0.1), lambda e: if(e.effect < 0, 'less', 'more') || ' likely to be adopted: ' || e.words)
-    ) as evidence,
+    list_filter(getvariable('targets'), lambda t: not list_contains(coalesce(w.known_scores, []), t)) as unknown_scores,
+    flatten(list_filter([w.maintenance.evidence, w.popularity.evidence, w.security.evidence, w.dependency_health.evidence, w.quality.evidence], lambda e: e is not null)) as evidence,
+    flatten(list_filter([w.maintenance.changes, w.popularity.changes, w.security.changes, w.quality.changes], lambda c: c is not null)) as changes,
     list_filter([
         case when f.is_vulnerable then 'a known vulnerability affects its default version' end,
         case when f.is_unmaintained then 'an advisory calls it unmaintained' end,

@@ -1,9 +1,8 @@
--- Features with the label of one target and horizon, where it is known.
-select f.*, l.label
+-- Features with the label of one target, where it is known. Needs: `features`, `labels`, and `chosen_labels` (as_of,
+-- horizon_days): which dates, and over how many days.
+select f.* exclude (build, tree_vulnerable_names, tree_unmaintained_names), l.label, l.horizon_days as exposure_days
 from features as f
-join labels as l using (as_of, crate)
-where l.target = $target
-    and l.horizon_days = $horizon_days
-    and l.label is not null
-    and list_contains($dates, f.as_of)
+join chosen_labels as s using (as_of)
+join labels as l on l.as_of = s.as_of and l.horizon_days = s.horizon_days and l.crate = f.crate and l.target = $target
+where l.label is not null
 order by f.as_of, f.crate

@@ -42,7 +42,7 @@ with standing as (
     qualify row_number() over (partition by a.id order by a.revised_at desc) = 1
 )
 
-select id, canonical_name, informational, patched, unaffected
+select id, canonical_name, informational, known_at, patched, unaffected
 from standing
 where withdrawn is null or withdrawn > getvariable('known_at')::date;
 

@@ -2,9 +2,9 @@
 -- that all trees together, hundreds of millions of pairs, need never be held.
 
 create temp table if not exists tree (
-    crate_id bigint, transitive_dependencies bigint, vulnerable_names varchar[], unmaintained_names varchar[]
+    crate_id bigint, transitive_dependencies bigint, build varchar[], vulnerable_names varchar[], unmaintained_names varchar[]
 );
-create temp table if not exists tree_dependents (crate_id bigint, dependents bigint);
+create temp table if not exists tree_dependents (crate_id bigint, dependents bigint, conemass bigint);
 
 -- The versions that the requirements of a crate's default version resolve to, theirs, and so on.
 create or replace temp table built_versions as
@@ -22,7 +22,7 @@ built as (
     select d.root, t.version_id from direct as d join library_trees as t on t.root = d.version_id
 )
 
-select b.root, b.version_id, v.crate_id
+select b.root, b.version_id, v.crate_id, v.canonical_name || '@' || v.num as spec
 from built as b
 join known_versions as v on v.id = b.version_id
 where v.crate_id != b.root;
@@ -40,12 +40,21 @@ with trouble as (
 ),
 
 sizes as (
-    select root, count(distinct crate_id) as transitive_dependencies from built_versions group by root
+    select root, count(distinct crate_id) as transitive_dependencies, list(spec order by spec) as build
+    from built_versions
+    group by root
 )
 
-select s.root as crate_id, s.transitive_dependencies, t.vulnerable_names, t.unmaintained_names
+select s.root as crate_id, s.transitive_dependencies, s.build, t.vulnerable_names, t.unmaintained_names
 from sizes as s
 left join trouble as t using (root);
 
+-- Of each crate a share of every tree it is in, the smaller the tree the greater: in integers of 1e-12, so that the order
+-- of summing changes no bit.
 insert into tree_dependents
-select crate_id, count(distinct root) from built_versions group by crate_id;
+with pairs as (select distinct root, crate_id from built_versions)
+
+select p.crate_id, count(*), sum(1000000000000 // (1 + t.transitive_dependencies))::bigint
+from pairs as p
+join tree as t on t.crate_id = p.root
+group by p.crate_id;

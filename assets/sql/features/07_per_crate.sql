@@ -7,6 +7,9 @@ select
     count(*) as versions,
     count(*) filter (yanked) as yanked_versions,
     count(*) filter (is_prerelease) as prerelease_versions,
+    count(*) filter (not yanked and not is_prerelease and version_key[1:40] > repeat('0', 40)) as mature_versions,
+    count(*) filter (not yanked and version_key[1:20]::ubigint > 0 and version_key[41:60]::ubigint > 0) as patch_versions,
+    coalesce(max(version_key[41:60]::ubigint) filter (not yanked), 0) as highest_patch,
     count(*) filter (created_after > getvariable('known_at') - interval 30 days) as releases_30d_min,
     count(*) filter (created_at > getvariable('known_at') - interval 30 days) as releases_30d_max,
     count(*) filter (created_after > getvariable('known_at') - interval 90 days) as releases_90d_min,
@@ -111,7 +114,12 @@ where s.family != t.family
 group by n.crate_id, n.instant_name;
 
 create or replace temp table transitive_dependents as
-select crate_id, sum(dependents)::bigint as transitive_dependents from tree_dependents group by crate_id;
+select
+    crate_id,
+    sum(dependents)::bigint as transitive_dependents,
+    sum(conemass)::double / 1e12 as conemass
+from tree_dependents
+group by crate_id;
 
 create or replace temp table default_trouble as
 select
@@ -126,6 +134,7 @@ create or replace temp table own_advisories as
 select
     c.crate_id,
     count(*) filter (a.informational is null) as advisories,
+    count(*) filter (a.informational is null and a.known_at > getvariable('known_at') - interval 365 days) as advisories_365d,
     count(*) filter (a.informational = 'unsound') as advisories_unsound
 from known_advisories as a
 join known_crates as c on c.crate = a.canonical_name

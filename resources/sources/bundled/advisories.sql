@@ -1,4 +1,5 @@
--- One row per RustSec advisory committed to the database by the end of the snapshot's day.
+-- One row per RustSec advisory committed by the time the advisory database was read: later than the snapshot, so that
+-- what became of its crates can be known. Whoever asks what was known at an instant goes by `known_at`.
 select
     id,
     package,
@@ -13,8 +14,7 @@ select
     aliases,
     patched,
     unaffected,
-    -- a later withdrawal is not a fact of this snapshot
-    case when withdrawn <= getvariable('snapshot_at')::date then withdrawn end as withdrawn,
+    withdrawn,
     null::varchar as source_key,
     case
         when id is null or package is null then 'id, package: an advisory needs both'
@@ -25,5 +25,5 @@ select
             then 'informational: "' || informational || '" is not one of unmaintained, unsound, notice'
     end as rejected
 from source_advisories
-where known_at is null or known_at <= getvariable('snapshot_at')
+where known_at is null or known_at <= getvariable('advisories_read_at')
 order by id

@@ -1,15 +1,19 @@
-"""What the predictor looks at: columns of `features`, each with the words that its evidence is told in."""
+"""What the predictors look at: columns of `features`, each with the words that its evidence is told in.
 
+Description, unit and type of each column stand once, in the schema of `features` (`assets/schemas/features.py`).
+"""
+
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input. `{}` in `words` stands for its value; `zero` is said instead when the value is 0.
+    """One input. `{}` in `words` stands for its value and `{date}` for the date that many days before the as-of date;
+    `zero` is said instead when the value is 0.
 
     Inputs of one `topic` say much the same, so evidence adds their effects and tells the strongest.
     """
@@ -22,9 +26,19 @@ class Input:
 
 INPUTS = (
     Input("versions", "releases", "versions so far: {}"),
-    Input("age_days_min", "releases", "on crates.io for at least {} days"),
-    Input("days_since_release_min", "releases", "last release at least {} days ago", "released on the day itself"),
-    Input("days_since_release_max", "releases", "last release at most {} days ago", "released on the day itself"),
+    Input("age_days_min", "releases", "on crates.io since {date} at the latest"),
+    Input(
+        "days_since_release_min",
+        "releases",
+        "no release since {date}, for {} days",
+        "released on the day itself",
+    ),
+    Input(
+        "days_since_release_max",
+        "releases",
+        "last release not before {date}, {} days ago",
+        "released on the day itself",
+    ),
     Input("releases_30d_min", "releases", "releases in the last 30 days: {}", "no sure release in the last 30 days"),
     Input("releases_30d_max", "releases", "releases in the last 30 days: {} at most", "no release in the last 30 days"),
     Input("releases_90d_min", "releases", "releases in the last 90 days: {}", "no sure release in the last 90 days"),
@@ -63,27 +77,76 @@ INPUTS = (
         "dependents_gained_long", "dependents", "projects gained a month for months: {}", "no project gained for months"
     ),
     Input("dependents_lost_long", "dependents", "projects lost a month for months: {}", "no project lost for months"),
+    # null where the source does not have them: a model learns from what was known when it was trained
+    Input("owners_min", "owners", "users that own it: {} at least", "no user surely owns it"),
+    Input("downloads_30d", "downloads", "downloads in 30 days: {}", "no download in 30 days"),
+    Input(
+        "downloads_previous_30d",
+        "downloads",
+        "downloads in the 30 days before: {}",
+        "no download in the 30 days before",
+    ),
+    Input("crate_size", "version", "size of its file: {} bytes"),
+    Input("edition", "version", "Rust edition {}"),
     Input("advisories", "advisories", "vulnerability advisories so far: {}", "no vulnerability advisory so far"),
     Input("is_unmaintained", "advisories", "an advisory calls it unmaintained", "no advisory calls it unmaintained"),
 )
 NAMES = [i.name for i in INPUTS]
 TOPICS = list(dict.fromkeys(i.topic for i in INPUTS))
+SCHEMA_SHA256 = hashlib.sha256(" ".join(NAMES).encode()).hexdigest()[:16]
+# an input known by bounds: the columns that tell the least and the greatest that it can be
+BOUNDED = {
+    "age_days_min": ("age_days_min", "age_days_max"),
+    "days_since_release_min": ("days_since_release_min", "days_since_release_max"),
+    "days_since_release_max": ("days_since_release_min", "days_since_release_max"),
+    **{
+        f"releases_{days}d_{end}": (f"releases_{days}d_min", f"releases_{days}d_max")
+        for days in (30, 90, 180, 365, 730)
+        for end in ("min", "max")
+    },
+}
 
 
-def matrix(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The inputs of each row as float64, shape (rows, inputs); NaN where not known."""
-    return frame[NAMES].astype("float64")
+def matrix(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """These columns of each row as float64, shape (rows, names); NaN where not known."""
+    return frame[names].to_numpy(dtype="float64", na_value=np.nan)
 
 
-def bounds(frame: "pd.DataFrame") -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """The least and the greatest that each input can be, in the shape of `matrix`; NaN where nothing bounds it.
+@dataclass(frozen=True)
+class Values:
+    """What is known of each input of each row, three arrays of shape (rows, inputs): its value, and the least and the
+    greatest that it can be. NaN where it is missing, or where nothing bounds it.
 
     An input known by bounds (`releases_90d_min`, `releases_90d_max`) may be anything between them.
     """
-    low, high = matrix(frame), matrix(frame)
-    for name in NAMES:
-        base, end = name[:-4], name[-4:]
-        if end in ("_min", "_max") and base + "_min" in frame and base + "_max" in frame:
-            low[name] = frame[base + "_min"].astype("float64")
-            high[name] = frame[base + "_max"].astype("float64")
-    return low, high
+
+    x: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def take(self, names: list[str]) -> "Values":
+        """Of these inputs alone, in this order."""
+        chosen = [_POSITION[name] for name in names]
+        return Values(self.x[:, chosen], self.low[:, chosen], self.high[:, chosen])
+
+
+def values_of(frame: pd.DataFrame) -> Values:
+    """The inputs of a frame of features: every model looks at some of them."""
+    columns = matrix(frame, COLUMNS)
+    return Values(columns[:, _AT[0]], columns[:, _AT[1]], columns[:, _AT[2]])
+
+
+def known_inputs(training: pd.DataFrame, names: list[str]) -> list[str]:
+    """Those of `names` that a model can learn from: known in a hundredth of the rows, and not the same in all."""
+    x = training[names]
+    enough = (x.notna().mean() > 0.01) & (x.nunique() > 1)
+    return [name for name in names if enough[name]]
+
+
+_POSITION = {name: i for i, name in enumerate(NAMES)}
+_ENDS = [BOUNDED.get(name, (name, name)) for name in NAMES]
+COLUMNS = list(dict.fromkeys([*NAMES, *(end for ends in _ENDS for end in ends)]))
+_AT = [
+    [COLUMNS.index(name) for name in names]
+    for names in (NAMES, [ends[0] for ends in _ENDS], [ends[1] for ends in _ENDS])
+]

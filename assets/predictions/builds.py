@@ -1,0 +1,39 @@
+"""Expected events over whole builds."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from assets.table_asset import SQL, Inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ml.models.additive import Additive
+
+
+def tree_sums(inputs: Inputs, hazard: "Additive", everyone: "pd.DataFrame", builds: str) -> "pd.DataFrame":
+    """Per row of the query `builds` (crate, build), in the order of crate: the columns of `assets/sql/tree_sums.sql`.
+
+    `everyone` has the features of all crates that a build may hold. Leaves `crate_hazards` and `builds` visible.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from ml.features import values_of
+
+    values = values_of(everyone)
+    effects = hazard.effects(values)
+    lowest, highest = hazard.ends(values, effects)
+    events = {
+        name: np.exp(np.ascontiguousarray(part).sum(axis=1) + hazard.intercept)
+        for name, part in (("events", effects), ("events_low", lowest), ("events_high", highest))
+    }
+    hazards = pd.DataFrame({"crate": everyone["crate"], **events, "coverage": hazard.coverage(values)})
+    inputs.con.register("crate_hazards", hazards)
+    inputs.con.execute(f"create or replace temp view builds as {builds}")
+    return inputs.con.execute((SQL / "tree_sums.sql").read_text()).df()
+
+
+def builds_of(as_of: date) -> str:
+    """The query for the builds of one date of `features`."""
+    return f"select crate, build from features where as_of = date '{as_of}'"

@@ -1,0 +1,8 @@
+-- What was tested when.
+select
+    target,
+    horizon_days as "days ahead",
+    string_agg(distinct test_as_of::varchar, ', ' order by test_as_of::varchar) as "test dates"
+from tested
+group by target, horizon_days
+order by target

@@ -1,0 +1,13 @@
+-- How far the probabilities of the chosen can be taken as such. Without Brier score: a rank, no probability.
+select
+    name,
+    four(figures['brier'].value) as "Brier score",
+    ranged(figures['brier_skill']) as "Brier skill",
+    four(figures['log_loss'].value) as "log loss",
+    finely_ranged(figures['ece']) as "ECE",
+    percent(figures['accuracy'].value) as accuracy,
+    percent(figures['majority_share'].value) as "majority share",
+    percent(figures['balanced_accuracy'].value) as "balanced accuracy"
+from chosen
+where figures['brier'] is not null
+order by place

@@ -1,0 +1,26 @@
+-- Ours on every slice of the newest test of a target; a slice with too few of a class has no figures.
+with slices as (
+    from (values
+        (1, 'all', 'all, by the model as shipped'),
+        (2, 'unseen_families', 'all, each by a model that never saw its family'),
+        (3, 'new_crates', 'new since the training'),
+        (4, 'dependents_0', '0 dependents'),
+        (5, 'dependents_1_2', '1 or 2 dependents'),
+        (6, 'dependents_0_2', '0 to 2 dependents'),
+        (7, 'dependents_3_9', '3 to 9 dependents'),
+        (8, 'dependents_10_99', '10 to 99 dependents'),
+        (9, 'dependents_100', '100 dependents or more')
+    ) as s (place, slice, words)
+),
+
+ours as (
+    from tested where target = getvariable('target') and method = 'model' and is_newest
+)
+
+select
+    words || coalesce(format(' ({:,} of {:,})', positives, crates), ' (none, or too few to measure)') as name,
+    slice,
+    figures,
+    place
+from slices
+left join ours using (slice)

@@ -1,0 +1,1 @@
+"""The models: one form, additive, and the three ways to fit one."""
