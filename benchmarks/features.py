@@ -1,4 +1,4 @@
-"""`make bench`: the main job against its limits, and the graph's edges in SQL against pandas.
+"""`make bench`: the main job against its limits, the graph's edges in SQL against pandas, and scoring.
 
 Prints what one run on the bundled registry takes, and each step of `features`. Ratios, not tests: machines are noisy.
 """
@@ -15,6 +15,7 @@ from rich.console import Console
 from assets.features.features import run_step
 from assets.point_in_time import attach_registry, set_as_of
 from assets.table_asset import SQL, Tools
+from benchmarks.scoring import scoring
 from pipeline_defs import demo
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import open_instance
@@ -32,6 +33,7 @@ def main() -> None:
         settings = Settings(**{**vars(Settings.from_env()), "data": Path(folder)})
         whole_run(settings)
         steps_of_features(settings)
+        scoring(settings)
 
 
 def whole_run(settings: Settings) -> None:

@@ -30,8 +30,9 @@ SIZES = (0.25, 0.5, 1, 2, 275_000 / 43_443)  # times the bundled registry; the l
 LOG = logging.getLogger("benchmark")
 
 
-def main() -> None:
-    tools = Tools(**build_resources(Settings.from_env()))
+def scoring(settings: Settings) -> None:
+    """Scores the newest as-of date of an installation, at every size, and one crate."""
+    tools = Tools(**build_resources(settings))
     as_of = tools.store.partitions("predictions")[-1]
     seconds = []
     for size in SIZES:
@@ -105,4 +106,4 @@ def report(name: str, value: float, limit: float, unit: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    scoring(Settings.from_env())

@@ -1,5 +1,6 @@
 """What the tests share: one run of the real DAG on the whole bundled registry, and small registries of any facts."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -28,13 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str]:
-    """`make demo` as a user runs it: the settings it ran with, and what it printed."""
-    data = tmp_path_factory.mktemp("demo") / "data"
-    command = [sys.executable, "-m", "pipeline_defs.demo"]
-    environment = {**os.environ, "CRATES_DATA": str(data), "CRATES_REGISTRY": str(SAMPLE)}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return replace(Settings.from_env(), data=data, registry=SAMPLE), done.stdout
+    """`make demo` as a user runs it: the settings it ran with, and what it printed. Once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+    folder.mkdir(exist_ok=True)
+    printed = folder / "printed"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            command = [sys.executable, "-m", "pipeline_defs.demo"]
+            environment = {**os.environ, "CRATES_DATA": str(folder / "data"), "CRATES_REGISTRY": str(SAMPLE)}
+            done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            printed.write_text(done.stdout)
+    return replace(Settings.from_env(), data=folder / "data", registry=SAMPLE), printed.read_text()
 
 
 @pytest.fixture(scope="session")
