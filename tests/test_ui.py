@@ -169,7 +169,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext
             executable_path=chromium,
             args=FLAGS,
             env={**os.environ, **folders},
-            viewport={"width": 3200, "height": 2000},
+            viewport={"width": 1920, "height": 2400},  # what does not fit is not drawn,
         )
         context.set_default_timeout(PAGE_SECONDS * 1000)
         expect.set_options(timeout=PAGE_SECONDS * 1000)
