@@ -29,10 +29,9 @@ class Additive(ClassifierMixin, BaseEstimator):
         x = values.take(self.inputs).x
         found = np.empty(x.shape)
         for i, (edges, part) in enumerate(zip(self.steps, self.parts)):
-            # NaN sorts last, behind the last interval, where what is missing stands
-            at = np.searchsorted(edges, x[:, i])
-            at[np.isnan(x[:, i])] = len(part)
-            found[:, i] = np.append(part, self.missing[i])[at]
+            found[:, i] = part[edges.searchsorted(x[:, i])]
+        unknown = np.isnan(x)  # sorted last, into the last interval
+        found[unknown] = np.broadcast_to(self.missing, x.shape)[unknown]
         return found
 
     def ends(self, values: Values, effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
