@@ -57,7 +57,7 @@ def figures_of(
     seen = set(features_of(inputs, fold.teach[-1].as_of)["crate"]) if fold.teach else set(test["crate"])
     figures = pd.concat(
         [
-            evaluate(test, shipped | {"base_rate": rivals["base_rate"]}, {"all": everyone}),
+            evaluate(test, shipped | rivals, {"all": everyone}),
             evaluate(test, blind | rivals, {SLICE: everyone} | slices_of(test, seen)),
         ],
         ignore_index=True,
