@@ -13,7 +13,10 @@ from resources.settings import Settings
 from resources.table_store import TableStore
 
 ATTENTION, FIGURES = (Path(__file__).with_name(name) for name in ("attention.sql", "figures.sql"))
-COUNTS = "select count(*), any_value(as_of), count(*) filter (len(unknown_scores) > 0) from scores"
+COUNTS = "select count(*), any_value(as_of) from scores"
+UNKNOWN = (
+    "select score, count(*) from (select unnest(unknown_scores) as score from scores) group by score order by score"
+)
 LEFT = ("target", "method")  # columns of words; the others are numbers
 
 
@@ -26,13 +29,14 @@ def print_answer(settings: Settings, console: Console, seconds: float) -> None:
             view(con, store, table, store.partitions(table))
         attention = run_script(con, ATTENTION).to_pylist()
         figures = con.execute(FIGURES.read_text()).fetchall()
-        crates, as_of, unknown = first_row(con, COUNTS) or (0, None, 0)
+        crates, as_of = first_row(con, COUNTS) or (0, None)
+        unknown = con.execute(UNKNOWN).fetchall()
     console.print(f"\n[bold]Of the 200 most depended-on crates, these most need attention[/bold] (as of {as_of})")
     console.print("Each score is the chance that things go well, from the worst case to the best.\n")
     for crate in attention:
         _print_crate(console, crate)
     _print_figures(console, figures)
-    lacking = f"; of {unknown:,} too little is known for at least one score" if unknown else ""
+    lacking = f"; unknown: {', '.join(f'{score} of {count:,}' for score, count in unknown)}" if unknown else ""
     console.print(f"\nScored {crates:,} crates in {seconds:.0f} s{lacking}.")
     console.print(f"Tables: {settings.warehouse}   SQL: {settings.catalog}   Runs: {settings.dagster_home}")
     console.print("\nTry next:\n  make ui                                   # the lineage, the checks and the plots")
