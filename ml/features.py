@@ -92,7 +92,6 @@ INPUTS = (
     Input("is_unmaintained", "advisories", "an advisory calls it unmaintained", "no advisory calls it unmaintained"),
 )
 NAMES = [i.name for i in INPUTS]
-TOPICS = list(dict.fromkeys(i.topic for i in INPUTS))
 SCHEMA_SHA256 = hashlib.sha256(" ".join(NAMES).encode()).hexdigest()[:16]
 # an input known by bounds: the columns that tell the least and the greatest that it can be
 BOUNDED = {

@@ -89,22 +89,27 @@ def _register(inputs: Inputs, target: Target, fold: Fold, model: Model, tags: di
     """Logs the model in a run of its own and registers it; returns the version."""
     client = inputs.tools.tracking.start()
     import mlflow
+    import pandas as pd
     from mlflow import sklearn as flavor
     from mlflow.models import infer_signature
 
-    from ml.features import COLUMNS
+    from ml.features import COLUMNS, values_of
     from ml.models.additive import Additive
     from ml.plots import shapes
 
-    additive = model if isinstance(model, Additive) else model.hazard
-    example = features_of(inputs, fold.test.as_of)[COLUMNS].head(5).astype("float64")
+    features_example = features_of(inputs, fold.test.as_of)[COLUMNS].head(5).astype("float64")
+    if isinstance(model, Additive):
+        additive, example = model, features_example
+    else:
+        additive = model.hazard
+        example = pd.DataFrame({"events": additive.events(values_of(features_example))})
     with mlflow.start_run(run_name=f"{target.name} {tags['test_as_of']}", tags=tags) as run:
         mlflow.log_params(_parameters(inputs, target, fold, additive))
         mlflow.log_figure(shapes(additive), "shapes.png")
         logged = flavor.log_model(
             model,
             name="model",
-            signature=infer_signature(example, additive.predict_proba(example)),
+            signature=infer_signature(example, model.predict_proba(example)),
             input_example=example,
             serialization_format="skops",  # no pickle
             skops_trusted_types=TRUSTED,

@@ -47,7 +47,7 @@ def fit_boosted(training: pd.DataFrame, horizon_days: int) -> Additive:
 def family_weights(training: pd.DataFrame) -> np.ndarray:
     """One over the root of the size of the family on that date: one owner's 300 crates are no 300 facts."""
     size = training.groupby(["as_of", "family"])["crate"].transform("count")
-    return (1 / np.sqrt(size.to_numpy(dtype=float))).astype(float)
+    return 1 / np.sqrt(size.to_numpy(dtype=float))
 
 
 def _intervals(x: np.ndarray, steps: list[np.ndarray]) -> np.ndarray:

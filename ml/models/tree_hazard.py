@@ -7,6 +7,7 @@ build resolves to, and one advisory hits many builds at once: `level` makes up f
 import hashlib
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq
 from sklearn.base import BaseEstimator
 
@@ -22,6 +23,11 @@ class TreeHazard(BaseEstimator):
     def probability(self, sums: np.ndarray) -> np.ndarray:
         """Of meeting a vulnerability, from the sum of expected events over each build."""
         return -np.expm1(-self.level * np.asarray(sums, dtype=float))
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """scikit-learn's form, shape (rows, 2): what MLflow serves. `frame` has `events`, the sum over each build."""
+        event = self.probability(frame["events"].to_numpy())
+        return np.column_stack([1 - event, event])
 
     def digest(self) -> str:
         """A hash of all that the model is."""
