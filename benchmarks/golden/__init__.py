@@ -1,0 +1,1 @@
+"""Hand-made labels against which an enrichment of crates is measured."""
