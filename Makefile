@@ -5,10 +5,11 @@ export CRATES_DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo backtest refresh test ui sql lint bench bench-full clean lock
+.PHONY: help demo backtest refresh test ui sql lint bench bench-enrichment bench-full clean lock model
 
 help:
-	@echo "make demo    run the whole DAG on the bundled registry and print the answer"
+	@echo "make demo    run the whole DAG on the bundled registry and print the answer (MODEL=… asks a language model)"
+	@echo "make model   fetch the language model (MODEL=qwen2.5-coder-0.5b, 491 MB, or qwen2.5-coder-1.5b) and check it"
 	@echo "make backtest  the predictor against what came, on every date that can be tested: docs/backtest.md"
 	@echo "make refresh today's crates.io, from nothing to scores (CRATES_CONTACT=you@example.org)"
 	@echo "make test    lint, types, import rules and every test"
@@ -16,8 +17,9 @@ help:
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
 	@echo "make lint    ruff, pyright and the import rules alone"
 	@echo "make bench   timings beside named peers and limits"
+	@echo "make bench-enrichment  speed and quality of what is read in texts (MODEL=… for a language model)"
 	@echo "make bench-full  the live source at a share of today's size (SCALES=0.1,0.25,0.5,1.0)"
-	@echo "make lock    requirements.lock anew from pyproject.toml"
+	@echo "make lock    the lock files anew from pyproject.toml"
 	@echo "make clean   remove \$$CRATES_DATA ($(CRATES_DATA)) and .venv"
 
 # uv makes the install take seconds; it comes from the registry like everything else, pinned by hash
@@ -30,8 +32,16 @@ help:
 	@UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy $(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	@touch $@
 
-demo: .venv/ready
-	@$(BIN)/python -m pipeline_defs.demo
+# llama.cpp comes as source: compiled once for this machine, then kept in ~/.cache
+.venv/model-ready: .venv/ready requirements-model.lock requirements-build.lock pipeline_defs/build_model_runtime.py
+	@$(BIN)/python -m pipeline_defs.build_model_runtime
+	@touch $@
+
+model: .venv/ready
+	@$(BIN)/python -m pipeline_defs.fetch_model $(MODEL)
+
+demo: $(if $(MODEL)$(CRATES_MODEL),.venv/model-ready,.venv/ready)
+	@$(if $(MODEL),CRATES_MODEL="$(MODEL)") $(BIN)/python -m pipeline_defs.demo
 
 backtest: .venv/ready
 	@$(BIN)/python -m pipeline_defs.backtest
@@ -40,7 +50,7 @@ refresh: export CRATES_SOURCE := crates.io
 refresh: .venv/ready
 	@$(BIN)/python -m pipeline_defs.refresh
 
-test: lint
+test: .venv/model-ready lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready
@@ -58,11 +68,16 @@ sql: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks.features
 
+bench-enrichment: .venv/model-ready
+	@$(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))
+
 bench-full: .venv/ready
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))
 
 lock:
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements.lock --group model -o requirements-model.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements.lock --group model-build -o requirements-build.lock
 	@echo uv | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links - -o requirements-setup.lock
 
 clean:

@@ -27,7 +27,9 @@ from dagster import (
     FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
+    PartitionsDefinition,
     RetryPolicy,
+    StaticPartitionsDefinition,
     TableColumn,
     TableColumnConstraints,
     TableSchema,
@@ -39,17 +41,22 @@ from assets.schemas import TABLES
 from resources import contracts
 from resources.catalog import Catalog
 from resources.errors import BadInput, CannotWrite, SourceUnreachable
+from resources.language_model import LanguageModel
+from resources.reply_journal import ReplyJournal
 from resources.schema import Table
 from resources.session import Sessions, set_variables
 from resources.sources.crates_io_index import CratesIoIndex
 from resources.sources.source import RegistrySource
 from resources.table_store import Published, Rows, TableStore
+from resources.text_embedding import TextEmbedding
 from resources.tracking import Tracking
 
 SQL = Path(__file__).parent / "sql"
 OWNER = "team:crates"
 # snapshot and as-of dates, as they are asked for: a range over them is one run, and the UI plots them and no gap
 DATES = DynamicPartitionsDefinition(name="dates")
+# the first digit of the sha256 of a crate's canonical name: what is enriched together, whatever the date
+SHARDS = StaticPartitionsDefinition(list("0123456789abcdef"))
 ONLY = "latest"  # the partition key of a table that has one partition
 
 
@@ -68,8 +75,21 @@ class Tools:
     source: RegistrySource
     tracking: Tracking
     index: CratesIoIndex
+    language_model: LanguageModel
+    journal: ReplyJournal
+    embedding: TextEmbedding
 
-    NAMES = ("store", "catalog", "sessions", "source", "tracking", "index")
+    NAMES = (
+        "store",
+        "catalog",
+        "sessions",
+        "source",
+        "tracking",
+        "index",
+        "language_model",
+        "journal",
+        "embedding",
+    )
 
     @classmethod
     def of(cls, context: AssetExecutionContext) -> "Tools":
@@ -159,7 +179,7 @@ def table_asset(
     group: str,
     deps: Sequence[Any],
     kinds: set[str],
-    partitioned: bool = True,
+    partitions: PartitionsDefinition | None = DATES,
     freshness: FreshnessPolicy | None = None,
     retries: RetryPolicy | None = None,
 ) -> Callable[[Build], AssetsDefinition]:
@@ -175,8 +195,8 @@ def table_asset(
             kinds={*kinds, "parquet"},
             owners=[OWNER],
             description=f"{table.grain}\n\n{inspect.getdoc(build) or ''}",
-            partitions_def=DATES if partitioned else None,
-            backfill_policy=BackfillPolicy.single_run() if partitioned else None,
+            partitions_def=partitions,
+            backfill_policy=BackfillPolicy.single_run() if partitions else None,
             metadata={
                 "dagster/column_schema": _column_schema(table),
                 "dagster/table_name": f"catalog.main.{table.name}",
@@ -191,8 +211,8 @@ def table_asset(
         )
         def run(context: AssetExecutionContext) -> Iterator[AssetCheckResult | MaterializeResult]:
             worst: dict[str, contracts.Outcome] = {}
-            for key in context.partition_keys if partitioned else [ONLY]:
-                built = _run_partition(context, BUILDS[table.name], key, partitioned)
+            for key in context.partition_keys if partitions else [ONLY]:
+                built = _run_partition(context, BUILDS[table.name], key, partitions is not None)
                 worst |= {o.name: o for o in built.outcomes if o.name not in worst or not o.passed}
                 if built.published is None:
                     yield from map(_check_result, worst.values())

@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from resources.language_model import HOW_TO_TURN_ON
 from resources.session import first_row, run_script, view
 from resources.settings import Settings
 from resources.table_store import TableStore
 
-ATTENTION, FIGURES = (Path(__file__).with_name(name) for name in ("attention.sql", "figures.sql"))
+ATTENTION, FIGURES, ENRICHED = (
+    Path(__file__).with_name(name) for name in ("attention.sql", "figures.sql", "enriched.sql")
+)
 COUNTS = "select count(*), any_value(as_of) from scores"
 UNKNOWN = (
     "select score, count(*) from (select unnest(unknown_scores) as score from scores) group by score order by score"
@@ -36,6 +39,7 @@ def print_answer(settings: Settings, console: Console, seconds: float) -> None:
     for crate in attention:
         _print_crate(console, crate)
     _print_figures(console, figures)
+    _print_enriched(console, store)
     lacking = f"; unknown: {', '.join(f'{score} of {count:,}' for score, count in unknown)}" if unknown else ""
     console.print(f"\nScored {crates:,} crates in {seconds:.0f} s{lacking}.")
     console.print(f"Tables: {settings.warehouse}   SQL: {settings.catalog}   Runs: {settings.dagster_home}")
@@ -61,6 +65,21 @@ def _print_crate(console: Console, crate: dict) -> None:
         if words:
             console.print(f"  {heading}: {escape('; '.join(words))}.")
     console.print()
+
+
+def _print_enriched(console: Console, store: TableStore) -> None:
+    shards = store.partitions("enrichments")
+    if not shards:
+        return
+    with duckdb.connect() as con:
+        view(con, store, "enrichments", shards)
+        crates, by_model, extracted, categories = first_row(con, ENRICHED.read_text()) or (0,) * 4
+    console.print(
+        f"\nRead the texts of {crates:,} crates: {by_model:,} summaries by a language model, {extracted:,} of the "
+        f"text's own best sentence, {categories:,} categories."
+    )
+    if not by_model:
+        console.print(f"No language model was asked: {HOW_TO_TURN_ON}")
 
 
 def _print_figures(console: Console, figures: list[tuple]) -> None:

@@ -11,6 +11,8 @@ from pipeline_defs.jobs import JOBS
 from pipeline_defs.schedules import SCHEDULES
 from pipeline_defs.sensors import SENSORS
 from resources.catalog import Catalog
+from resources.language_model import LanguageModel
+from resources.reply_journal import ReplyJournal
 from resources.session import Sessions
 from resources.settings import BUNDLED, Settings
 from resources.sources.bundled_registry import BundledRegistry
@@ -18,6 +20,7 @@ from resources.sources.crates_io_dump import CratesIoDump
 from resources.sources.crates_io_index import CratesIoIndex
 from resources.sources.source import RegistrySource
 from resources.table_store import TableStore
+from resources.text_embedding import TextEmbedding
 from resources.tracking import Tracking
 
 
@@ -28,6 +31,14 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "catalog": Catalog(path=str(settings.catalog)),
         "sessions": Sessions(scratch=str(settings.scratch), memory=settings.memory, threads=settings.threads),
         "source": build_source(settings),
+        "language_model": LanguageModel(
+            model=settings.model,
+            sha256=settings.model_sha256,
+            folder=str(settings.models),
+            workers=settings.model_workers,
+        ),
+        "journal": ReplyJournal(folder=str(settings.replies)),
+        "embedding": TextEmbedding(),
         "tracking": Tracking(folder=str(settings.mlflow)),
         "index": CratesIoIndex(
             folder=str(settings.snapshots / "index"),

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline_defs.answer import print_answer
 from pipeline_defs.build import build_defs
 from pipeline_defs.instance import PID_TAG, open_instance, register_dates
+from pipeline_defs.jobs import ALL_SHARDS, enrich_texts
 from resources.errors import BadInput, CannotWrite
 from resources.settings import Settings
 from resources.sources.bundled_registry import BundledRegistry
@@ -28,9 +29,10 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def plan(snapshot: str, as_of: tuple[str, ...] = AS_OF) -> list[tuple[str, str | None]]:
-    """The runs, in order: job and partition key."""
+    """The runs, in order: job and date. `enrich_texts` has no date, and takes all its shards."""
     return [
         ("load_snapshot", snapshot),
+        ("enrich_texts", None),
         *[("compute_features", date) for date in as_of],
         ("train_predictor", None),
         ("score_crates", as_of[-1]),
@@ -52,7 +54,7 @@ def run_plan(
                 instance=instance,
                 partition_key=key,
                 run_config=QUIET,
-                tags={PID_TAG: str(os.getpid()), **SHOWN_WITH_JOB},
+                tags={PID_TAG: str(os.getpid()), **SHOWN_WITH_JOB, **(ALL_SHARDS if job == enrich_texts.name else {})},
                 raise_on_error=False,
             )
             if not result.success:

@@ -1,6 +1,15 @@
-"""Which assets run together. A partition key is a date: the snapshot's, or the as-of date."""
+"""Which assets run together. A partition key is a date: the snapshot's, or the as-of date;
+for `enrich_texts` it is a shard."""
 
 from dagster import AssetSelection, define_asset_job
+
+from assets.table_asset import SHARDS
+
+# tags of a run of all shards of `enrich_texts`
+ALL_SHARDS: dict[str, str] = {
+    "dagster/asset_partition_range_start": SHARDS.get_partition_keys()[0],
+    "dagster/asset_partition_range_end": SHARDS.get_partition_keys()[-1],
+}
 
 KEPT = AssetSelection.assets("kept_snapshots")
 EVENTS = AssetSelection.assets("events")
@@ -20,6 +29,11 @@ compute_labels = define_asset_job(
     "compute_labels",
     selection=AssetSelection.assets("labels"),
     description="Labels alone, of dates whose horizon has passed since.",
+)
+enrich_texts = define_asset_job(
+    "enrich_texts",
+    selection=AssetSelection.assets("enrichments"),
+    description="Summary, use cases and category of every text that is new, of one shard, or of several as one run.",
 )
 train_predictor = define_asset_job(
     "train_predictor",
@@ -59,6 +73,7 @@ JOBS = [
     load_snapshot,
     compute_features,
     compute_labels,
+    enrich_texts,
     train_predictor,
     backtest,
     score_crates,

@@ -4,7 +4,7 @@ from dagster import RunRequest, ScheduleEvaluationContext, SkipReason, schedule
 
 from assets.table_asset import SQL
 from pipeline_defs.instance import register_dates
-from pipeline_defs.jobs import compute_labels, snapshot_to_scores, train_predictor
+from pipeline_defs.jobs import ALL_SHARDS, compute_labels, enrich_texts, snapshot_to_scores, train_predictor
 from resources.errors import BadInput, SourceUnreachable
 from resources.session import Sessions, set_variables, view
 from resources.sources.source import RegistrySource
@@ -44,4 +44,10 @@ def weekly_training() -> RunRequest:
     return RunRequest()
 
 
-SCHEDULES = [daily_snapshot, daily_labels, weekly_training]
+@schedule(job=enrich_texts, cron_schedule="0 9 * * *", execution_timezone="UTC")
+def daily_enrichment() -> RunRequest:
+    """Reads the texts that are new, of all shards as one run. Without new ones nothing is asked or changed."""
+    return RunRequest(tags=ALL_SHARDS)
+
+
+SCHEDULES = [daily_snapshot, daily_labels, daily_enrichment, weekly_training]

@@ -88,9 +88,10 @@ class HttpClient:
     the server failed `TRIES` times in a row. `requests` counts every request sent, `bytes_fetched` bytes of bodies.
     """
 
-    def __init__(self, contact: str, api_url: str = API_URL, timeout_s: float = 60.0):
-        """`contact` is an e-mail address or web page, `timeout_s` the longest silence of a server. Raises BadInput."""
-        if not (CONTACT.fullmatch(contact) and contact.isascii()):
+    def __init__(self, contact: str | None, api_url: str = API_URL, timeout_s: float = 60.0):
+        """`contact` is an e-mail address or web page, None for servers that ask for none; `timeout_s` the longest
+        silence of a server. Raises BadInput."""
+        if contact is not None and not (CONTACT.fullmatch(contact) and contact.isascii()):
             raise BadInput(
                 f"the contact is {contact!r}, expected an e-mail address or an http(s) URL: set CRATES_CONTACT to your "
                 "e-mail address or web page: crates.io asks who is calling"
@@ -104,9 +105,8 @@ class HttpClient:
         self._timeouts = (CONNECT_S, timeout_s)
         self._session = requests.Session()
         # Bodies as they are stored: sizes and offsets then mean the same on both sides.
-        self._session.headers.update(
-            {"User-Agent": f"rust-crate-pipeline/0.1 ({contact})", "Accept-Encoding": "identity"}
-        )
+        caller = f" ({contact})" if contact is not None else ""
+        self._session.headers.update({"User-Agent": f"rust-crate-pipeline/0.1{caller}", "Accept-Encoding": "identity"})
 
     def get(self, url: str, *, most_bytes: int, etag: str | None = None, last_modified: str | None = None) -> Answer:
         """A small file, whole; 304 if the validators still hold. Raises BadInput beyond `most_bytes`."""

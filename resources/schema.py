@@ -39,6 +39,9 @@ TYPES: dict[str, pa.DataType] = {
             ]
         )
     ),
+    "list<struct<field: string, start: int64, end: int64, text: string>>": pa.list_(
+        pa.struct([("field", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
+    ),
     "list<struct<change: string, probability: double, worst: double>>": pa.list_(
         pa.struct([("change", pa.string()), ("probability", pa.float64()), ("worst", pa.float64())])
     ),

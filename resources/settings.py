@@ -16,7 +16,8 @@ class Settings:
     """Paths and limits of one installation, and where its facts come from.
 
     `data` holds all that is written. `source` is `bundled` (the folder `registry`, see `sample/README.md`) or
-    `crates.io` (the other fields, see `docs/sources.md`).
+    `crates.io` (the fields up to `keep_snapshots`, see `docs/sources.md`). The rest is the language model's
+    (`docs/enrichment.md`).
     """
 
     data: Path
@@ -31,6 +32,10 @@ class Settings:
     index_url: str
     history_days: int
     keep_snapshots: int
+    model: str
+    model_sha256: str
+    model_workers: int
+    model_url: str
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -49,6 +54,10 @@ class Settings:
             index_url=os.environ.get("CRATES_INDEX_URL") or "https://index.crates.io",
             history_days=_number("CRATES_HISTORY_DAYS", 0, 0),
             keep_snapshots=_number("CRATES_KEEP_SNAPSHOTS", 14, 1),
+            model=os.environ.get("CRATES_MODEL") or "",
+            model_sha256=os.environ.get("CRATES_MODEL_SHA256") or "",
+            model_workers=_number("CRATES_MODEL_WORKERS", 2, 1),
+            model_url=os.environ.get("CRATES_MODEL_URL") or "",
         )
 
     @property
@@ -70,6 +79,14 @@ class Settings:
     @property
     def snapshots(self) -> Path:
         return self.data / "snapshots"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+    @property
+    def replies(self) -> Path:
+        return self.data / "replies"
 
     @property
     def scratch(self) -> Path:

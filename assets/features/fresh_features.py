@@ -24,7 +24,7 @@ from resources.session import first_row, set_variables, view
     group="features",
     deps=[all_partitions(table) for table in (events, yanks, dependencies, owners, downloads, advisories)],
     kinds={"sql", "duckdb"},
-    partitioned=False,
+    partitions=None,
 )
 def fresh_features(inputs: Inputs) -> pa.Table:
     """By the steps of `features`, over the newest snapshot with its events. Downloads, owners and advisories are the

@@ -29,7 +29,7 @@ from resources.session import run_script, set_variables, view, view_files
         fresh_predictions,
     ],
     kinds={"sql", "duckdb"},
-    partitioned=False,
+    partitions=None,
     # the daily schedule may miss one day
     freshness=FreshnessPolicy.time_window(fail_window=timedelta(days=2)),
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@table_asset(BACKTESTS, group="predictions", deps=[predictor], kinds={"scikitlearn", "mlflow"}, partitioned=False)
+@table_asset(BACKTESTS, group="predictions", deps=[predictor], kinds={"scikitlearn", "mlflow"}, partitions=None)
 def backtests(inputs: Inputs) -> pa.Table:
     """How the challenger did on the newest date with labels, beside the champion, the base rate, logistic regression,
     single signals and the peers' formulas. `walk_forward` has the earlier dates."""

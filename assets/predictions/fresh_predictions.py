@@ -17,7 +17,7 @@ from resources.session import first_row, run_script, set_variables, view, view_f
     group="predictions",
     deps=[fresh_features, all_partitions(predictions)],
     kinds={"sql", "scikitlearn"},
-    partitioned=False,
+    partitions=None,
 )
 def fresh_predictions(inputs: Inputs) -> pa.Table:
     """By the champions, as `predictions`. Percentile and evidence are against all crates of the newest full

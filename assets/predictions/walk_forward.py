@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     group="predictions",
     deps=[all_partitions(features), all_partitions(labels)],
     kinds={"scikitlearn", "mlflow"},
-    partitioned=False,
+    partitions=None,
 )
 def walk_forward(inputs: Inputs) -> pa.Table:
     """Trains anew for every date that has labels to test on, from what was known by then, and tests there. The last of

@@ -13,7 +13,7 @@ from resources.sources.source import NEEDS
 OF_A_SNAPSHOT = (SNAPSHOTS.name, QUARANTINE.name, EVENTS.name, *NEEDS, *(rejects_of(name).name for name in NEEDS))
 
 
-@table_asset(KEPT_SNAPSHOTS, group="registry", deps=[all_partitions(quarantine)], kinds={"python"}, partitioned=False)
+@table_asset(KEPT_SNAPSHOTS, group="registry", deps=[all_partitions(quarantine)], kinds={"python"}, partitions=None)
 def kept_snapshots(inputs: Inputs) -> pa.Table:
     """The source overwrites its snapshots, so they are kept here: the newest CRATES_KEEP_SNAPSHOTS, and the first of
     each month. Older ones are removed with their registry tables; features computed from them stay.

@@ -1,11 +1,11 @@
 """Every table of the warehouse, by name."""
 
-from assets.schemas import culprits, drift, features, predictions, registry
+from assets.schemas import culprits, drift, enrichment, features, predictions, registry
 from resources.schema import Table
 
 TABLES: dict[str, Table] = {
     value.name: value
-    for module in (registry, features, culprits, predictions, drift)
+    for module in (registry, enrichment, features, culprits, predictions, drift)
     for value in vars(module).values()
     if isinstance(value, Table)
 }

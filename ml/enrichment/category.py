@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 CLASSES = Path(__file__).with_name("categories.toml")
 # below this similarity a text is near nothing: what it says is not what crates are for
-LEAST_SIMILARITY = 0.2
+LEAST_SIMILARITY = 0.25
+# chosen on benchmarks/golden/dev_labels.csv, as the similarity above
+NEAREST, STRENGTH, PARTING = 0.7, 10.0, 0.05
 README_CHARACTERS = 300
 # every crate is one: the word only draws its text to classes that speak of the language
 COMMON = re.compile(r"\b(?:(?:pure|native|safe|idiomatic)[ -])?rust\b|\bcrates?\b", re.IGNORECASE)
@@ -23,7 +25,7 @@ BESIDE = frozenset({"no-std", "wasm", "rust-patterns", "external-ffi-bindings", 
 
 @dataclass(frozen=True)
 class Category:
-    """`slug` is None where nothing is known. `margin` is how much nearer it is than the next class (cosine)."""
+    """`slug` is None where nothing is known. `margin` is how far its score is above the next class's."""
 
     slug: str | None
     margin: float | None
@@ -40,13 +42,17 @@ def classes() -> dict[str, list[str]]:
 
 
 def class_texts() -> list[str]:
-    """All descriptions, in the order that `nearest` expects their vectors in."""
+    """All descriptions, in the order that `Classes` expects their vectors in."""
     return [text for texts in classes().values() for text in texts]
 
 
-def text_of(name: str, description: str | None, keywords: Iterable[str], readme: str) -> str:
-    """What of a crate is compared: '' if it says nothing. `readme` is the README's prose."""
-    told = " ".join(filter(None, [description, readme[:README_CHARACTERS]])).strip()
+def text_of(
+    name: str, description: str | None, keywords: Iterable[str], readme: str, language: str | None = None
+) -> str:
+    """What of a crate is compared: '' if it says nothing. `readme` is the README's prose, `language` that of both: the
+    embedding reads English only, so of others name and keywords are all there is."""
+    prose = [description, readme[:README_CHARACTERS]] if language in (None, "en") else []
+    told = " ".join(filter(None, prose)).strip()
     words = " ".join(keywords)
     said = f"{name.replace('-', ' ').replace('_', ' ')}: {told} {words}"
     return " ".join(COMMON.sub(" ", said).split()) if told or words else ""
@@ -59,29 +65,29 @@ def of_author(slugs: Sequence[str] | None) -> Category:
     return Category((telling or known)[0], None, "author") if known else UNKNOWN
 
 
-def nearest(vectors: "np.ndarray", class_vectors: "np.ndarray") -> list[Category]:
-    """The class of each text: [n, d] and [len(class_texts()), d], all of length 1."""
-    slugs, scores = scores_of(vectors, class_vectors)
-    found = []
-    for row in scores:
-        second, first = row.argsort()[-2:]
-        known = row[first] >= LEAST_SIMILARITY
-        margin = float(row[first] - row[second])
-        found.append(Category(slugs[first], round(margin, 6), "embedding") if known else UNKNOWN)
-    return found
+class Classes:
+    """The classes as their descriptions' vectors [len(class_texts()), d], all of length 1."""
 
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.slugs = list(classes())
+        self._vectors = vectors
+        self._of = np.repeat(np.arange(len(self.slugs)), [len(texts) for texts in classes().values()])
+        # what parts the classes, where nearness to one description may be chance
+        self._parting = LogisticRegression(C=STRENGTH, max_iter=5000).fit(vectors, self._of)
 
-def scores_of(vectors: "np.ndarray", class_vectors: "np.ndarray") -> tuple[list[str], "np.ndarray"]:
-    """The slugs, and the similarity of each text to each: that of the class's nearest description, and a little of the
-    mean, since one description alone may be near by chance."""
-    import numpy as np
+    def similarity(self, vectors: np.ndarray) -> np.ndarray:
+        """[n, classes]: nearness to the nearest description of each class, and a little of the mean to all of them."""
+        to_each = vectors @ self._vectors.T
+        columns = [to_each[:, self._of == number] for number in range(len(self.slugs))]
+        return np.stack([NEAREST * c.max(axis=1) + (1 - NEAREST) * c.mean(axis=1) for c in columns], axis=1)
 
-    similar, start, columns = vectors @ class_vectors.T, 0, []
-    for texts in classes().values():
-        of_class = similar[:, start : start + len(texts)]
-        columns.append(NEAREST * of_class.max(axis=1) + (1 - NEAREST) * of_class.mean(axis=1))
-        start += len(texts)
-    return list(classes()), np.stack(columns, axis=1)
-
-
-NEAREST = 0.7  # chosen on benchmarks/golden/dev_labels.csv
+    def categories(self, vectors: np.ndarray) -> list[Category]:
+        """The category of each text [n, d] of length 1."""
+        similar = self.similarity(vectors)
+        found = []
+        for near, row in zip(similar, similar + PARTING * self._parting.predict_log_proba(vectors)):
+            second, first = row.argsort()[-2:]
+            known = near[first] >= LEAST_SIMILARITY
+            margin = round(float(row[first] - row[second]), 6)
+            found.append(Category(self.slugs[first], margin, "embedding") if known else UNKNOWN)
+        return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ml.enrichment import extractive
 from ml.enrichment.answer import read_answer
@@ -52,6 +53,11 @@ class CrateReading:
         self._text = text
         self._reading: Reading = read(text.description, text.readme)
 
+    @cached_property
+    def language(self) -> str | None:
+        """Language of the text, ISO 639-1; None if that cannot be told."""
+        return language(" ".join(p.text for p in self._reading.passages[:_FIRST_SENTENCES]))
+
     @property
     def readme(self) -> str:
         """The README's first sentences."""
@@ -79,9 +85,8 @@ class CrateReading:
         return self._draft(answer.summary, answer.use_cases, answer.passages, answer.repairs)
 
     def _draft(self, summary: str | None, uses: list[str], used: Iterable[Passage], repairs: list[str]) -> Draft:
-        passages = self._reading.passages[:_FIRST_SENTENCES]
         spans = [self._span(passage) for passage in dict.fromkeys(used)]
-        return Draft(summary, uses, spans, language(" ".join(p.text for p in passages)), repairs)
+        return Draft(summary, uses, spans, self.language, repairs)
 
     def _span(self, passage: Passage) -> Span:
         source = (self._text.description if passage.field == "description" else self._text.readme) or ""

@@ -1,0 +1,50 @@
+"""What must hold of all enrichments together."""
+
+from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, asset_check
+
+from assets.enrichment.enrichments import enrichments
+from assets.schemas.enrichment import ENRICHMENTS
+from assets.table_asset import SQL
+from resources.language_model import HOW_TO_TURN_ON, LanguageModel
+from resources.session import Sessions, first_row, view
+from resources.table_store import TableStore
+
+# a model whose answers fail this often is the wrong one, or its prompt is
+EXTRACTIVE_AT_MOST = 0.2
+
+
+@asset_check(asset=enrichments, description="Every span is that part of its text, and no summary stands without one.")
+def spans_support_summaries(store: TableStore, sessions: Sessions) -> AssetCheckResult:
+    """Of the rows whose text the newest snapshot has: others were checked when they were written."""
+    with sessions.open() as con:
+        view(con, store, ENRICHMENTS.name, store.partitions(ENRICHMENTS.name))
+        view(con, store, "texts", store.partitions("texts")[-1])
+        spans, broken, such_as = first_row(con, (SQL / "enrichment" / "broken_spans.sql").read_text()) or (0, 0, None)
+        unsupported = (first_row(con, (SQL / "enrichment" / "methods.sql").read_text()) or (0,) * 5)[-1]
+    return AssetCheckResult(
+        passed=not broken and not unsupported,
+        description=f"{spans:,} spans compared with their texts",
+        metadata={"broken_spans": broken, "such_as": such_as or "", "summaries_without_span": unsupported},
+    )
+
+
+@asset_check(asset=enrichments, description="The language model that was asked wrote most of the summaries.")
+def model_wrote_summaries(
+    context: AssetCheckExecutionContext, store: TableStore, sessions: Sessions, language_model: LanguageModel
+) -> AssetCheckResult:
+    """A warning: rows that the text's own best sentence had to fill are marked as such."""
+    with sessions.open() as con:
+        view(con, store, ENRICHMENTS.name, store.partitions(ENRICHMENTS.name))
+        counts = first_row(con, (SQL / "enrichment" / "methods.sql").read_text()) or (0,) * 5
+    asked, failed, never_asked = counts[0] - counts[3], counts[2], counts[3]
+    if language_model.model:
+        words = f"{failed:,} of {asked:,} answers could not be used; {never_asked:,} rows are from before the model"
+    else:
+        words = f"{never_asked:,} rows by the extractive method, since no language model is set: {HOW_TO_TURN_ON}"
+        context.log.warning(words)
+    return AssetCheckResult(
+        passed=bool(language_model.model) and failed <= EXTRACTIVE_AT_MOST * asked,
+        severity=AssetCheckSeverity.WARN,
+        description=words,
+        metadata={"rows": counts[0], "extractive": counts[1], "failed": failed},
+    )

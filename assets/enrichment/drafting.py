@@ -1,0 +1,64 @@
+"""The parts of a row: what the model's reply is worth, else the text's own sentences, and the category."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from resources.reply_journal import KeptReply
+from resources.text_embedding import TextEmbedding
+
+if TYPE_CHECKING:
+    from ml.enrichment.category import Category
+    from ml.enrichment.drafts import CrateReading, Draft
+
+OF_REPLY = ("prompt_sha256", "finish_reason", "runtime", "tokens_in", "tokens_out", "seconds")
+
+
+def drafted(reading: CrateReading, reply: KeptReply | None) -> dict[str, Any]:
+    """The columns that summary and use cases come with. `reply` is None where no model was asked."""
+    draft, error = _grounded(reading, reply)
+    return {
+        **asdict(draft or reading.extract()),
+        "method": "llama_cpp" if draft else "extractive",
+        "error": error,
+        "reply": reply and reply.text,
+        **{name: reply and getattr(reply, name) for name in OF_REPLY},
+    }
+
+
+def _grounded(reading: CrateReading, reply: KeptReply | None) -> tuple[Draft | None, str | None]:
+    """What of a reply the text supports; or None, and why."""
+    from ml.enrichment.answer import InvalidAnswer
+
+    if reply is None or reply.text is None:
+        return None, reply and reply.error
+    try:
+        return reading.ground(reply.text, reply.finish_reason), None
+    except InvalidAnswer as error:
+        return None, error.reason
+
+
+def categories_of(
+    embedding: TextEmbedding, written: list[dict[str, Any]], readings: list[CrateReading]
+) -> list[Category]:
+    """The author's own category of each text, else that of the nearest class."""
+    from ml.enrichment.category import UNKNOWN, Classes, class_texts, of_author
+
+    found = [of_author(text["categories"]) for text in written]
+    compared = {
+        place: compared
+        for place, (text, reading) in enumerate(zip(written, readings))
+        if found[place] == UNKNOWN and (compared := _compared(text, reading))
+    }
+    if compared:
+        named = Classes(embedding.vectors(class_texts())).categories(embedding.vectors(list(compared.values())))
+        for place, category in zip(compared, named):
+            found[place] = category
+    return found
+
+
+def _compared(text: dict[str, Any], reading: CrateReading) -> str:
+    from ml.enrichment.category import text_of
+
+    return text_of(text["name"], text["description"], text["keywords"] or (), reading.readme, reading.language)

@@ -1,0 +1,98 @@
+"""The `enrichments` table: what the texts say of each crate, and where they say so."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.enrichment.asking import Asking, prompt_hash, replies_of
+from assets.enrichment.drafting import categories_of, drafted
+from assets.enrichment.reporting import report
+from assets.enrichment.texts import texts
+from assets.registry.crates import crates
+from assets.registry.versions import versions
+from assets.schemas.enrichment import ENRICHMENTS
+from assets.table_asset import SHARDS, SQL, Inputs, all_partitions, table_asset
+from resources.session import set_variables, view
+
+NO_MODEL = "none"
+BATCH = 512  # texts that are held and asked together
+
+
+@table_asset(
+    ENRICHMENTS,
+    group="enrichment",
+    deps=[all_partitions(table) for table in (crates, versions, texts)],
+    kinds={"python", "llama_cpp"},
+    partitions=SHARDS,
+)
+def enrichments(inputs: Inputs) -> pa.Table:
+    """Of the newest snapshot's texts, those that are new, added to all that were read before: no text is read twice by
+    the same prompt and model. Without a model, or where its answer cannot be shown to be so, the text's own best
+    sentence stands, and is marked as that.
+    """
+    model = inputs.tools.language_model.file()
+    before = _published(inputs)
+    new = _new_texts(inputs, before, model.sha256 if model else NO_MODEL)
+    if model is None:
+        rows = [row for batch in new for row in _rows(inputs, batch, None)]
+        report(inputs, rows, None)
+    else:
+        known = {r.prompt_sha256: r for r in replies_of(before.to_pylist()) if r.model == model.sha256}
+        with inputs.tools.journal.open(inputs.key, {(key, model.sha256) for key in known}) as journal:
+            known |= {r.prompt_sha256: r for r in journal.held if r.model == model.sha256}
+            asking = Asking(inputs.tools.language_model, model, journal, known)
+            rows = [row for batch in new for row in _rows(inputs, batch, asking)]
+        report(inputs, rows, asking)
+    together = pa.concat_tables([before, pa.Table.from_pylist(rows, ENRICHMENTS.arrow)])
+    return together.sort_by([(column, "ascending") for column in ENRICHMENTS.key])
+
+
+def _published(inputs: Inputs) -> pa.Table:
+    """What the shard has. Rows of an earlier version of this project, with other columns, are made anew."""
+    found = inputs.store.find(ENRICHMENTS.name, inputs.key)
+    if found is None or pq.read_schema(found.path).names != ENRICHMENTS.arrow.names:
+        return ENRICHMENTS.arrow.empty_table()
+    return pq.read_table(inputs.store.need(ENRICHMENTS.name, inputs.key).path).cast(ENRICHMENTS.arrow)
+
+
+def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[dict[str, Any]]]:
+    """The texts to read, in batches."""
+    from ml.enrichment.prompt import PROMPT_VERSION
+
+    con, snapshots = inputs.con, inputs.store.partitions("texts")
+    for table in ("crates", "versions", "texts"):
+        view(con, inputs.store, table, snapshots[-1] if snapshots else "newest")
+    set_variables(con, shard=inputs.key, prompt_version=PROMPT_VERSION, model=model)
+    con.register("enriched", before.select(list(ENRICHMENTS.key)))
+    con.execute((SQL / "enrichment" / "written.sql").read_text())
+    rows = con.sql((SQL / "enrichment" / "new_texts.sql").read_text()).to_arrow_reader(BATCH)
+    for batch in rows:
+        yield batch.to_pylist()
+
+
+def _rows(inputs: Inputs, written: list[dict[str, Any]], asking: Asking | None) -> list[dict[str, Any]]:
+    """A row for each text: one bad text has its error in its row, and stops nothing."""
+    from ml.enrichment.drafts import CrateReading, CrateText
+    from ml.enrichment.prompt import PROMPT_VERSION
+
+    readings = [
+        CrateReading(CrateText(w["name"], w["description"], w["readme"], tuple(w["keywords"] or ()))) for w in written
+    ]
+    prompts = [reading.prompt() if asking else None for reading in readings]
+    replies = asking.ask(prompt for prompt in prompts if prompt) if asking else {}
+    categories = categories_of(inputs.tools.embedding, written, readings)
+    return [
+        {
+            "input_sha256": text["input_sha256"],
+            "prompt_version": PROMPT_VERSION,
+            "model": asking.model.sha256 if asking else NO_MODEL,
+            **{name: text[name] for name in ("crate", "num", "known_at", "content_sha256")},
+            **drafted(reading, replies[prompt_hash(prompt)] if prompt else None),
+            "category": category.slug,
+            "category_source": category.source,
+            "category_margin": category.margin,
+        }
+        for text, reading, prompt, category in zip(written, readings, prompts, categories)
+    ]

@@ -1,0 +1,8 @@
+-- How summaries came about, by the newest row of each text.
+select
+    count(*) as texts,
+    count(*) filter (where method = 'extractive') as extractive,
+    count(*) filter (where error is not null) as failed,
+    count(*) filter (where model = 'none') as never_asked,
+    count(*) filter (where summary is not null and len(spans) = 0) as unsupported
+from enrichments

@@ -1,0 +1,178 @@
+"""Enrichment against its figures: speed, validity, what is paid twice, memory; and quality on the golden set.
+
+`python -m benchmarks.enrichment [--model NAME-OR-PATH]…` builds the table `enrichments` of the golden crates, with the
+asset's own function, in a folder that is thrown away; twice, so that what a second run asks is counted. Without a model
+it measures the extractive method. Disagreements are listed in $CRATES_DATA/benchmarks/enrichment.md for reading.
+"""
+
+import argparse
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pyarrow as pa
+
+from assets.enrichment.enrichments import enrichments  # noqa: F401  (its build is in BUILDS)
+from assets.schemas.registry import CRATES, TEXTS, VERSIONS
+from assets.table_asset import BUILDS, SHARDS, Tools
+from benchmarks.golden.judging import Judged, judge, reliability, use_cases_that_are_uses
+from benchmarks.golden.reading import GoldenCrate, golden
+from pipeline_defs.build import build_resources
+from resources.language_model import LanguageModel
+from resources.settings import Settings
+
+CRATES_PER_HOUR = 1_000
+LOG = logging.getLogger("benchmark")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One pass over all shards."""
+
+    rows: list[dict]
+    replies: int
+    reused: int
+    seconds: float
+    model_seconds: float
+    worker_bytes: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", action="append", default=[])
+    crates = golden()
+    pages = [page for model in ("", *parser.parse_args().model) for page in benchmark(model, crates)]
+    path = Settings.from_env().data / "benchmarks" / "enrichment.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(pages))
+    print(f"disagreements: {path}")
+
+
+def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
+    """Prints the figures of one model; yields what to read."""
+    print(f"\n{model or 'without a model'}: {len(crates)} golden crates")
+    with TemporaryDirectory() as folder:
+        tools = installation(Path(folder), model)
+        publish(tools, crates)
+        first, second = measure(tools), measure(tools)
+    if model:
+        print_speed(first, second)
+    judged = judge(crates, first.rows)
+    judged.shares["use cases that are no heading or prompt word"] = use_cases_that_are_uses(crates, first.rows)
+    print_quality(judged)
+    print(*(f"    {line}" for line in reliability(crates, first.rows)), sep="\n")
+    yield f"# {model or 'extractive'}\n"
+    yield from judged.disagreements
+    yield "\n## All rows\n"
+    for row in first.rows:
+        yield f"- {row['crate']} ({row['method']}): {row['summary']} / {row['use_cases']} / {row['error']}".replace(
+            "<", "&lt;"
+        )
+
+
+def installation(folder: Path, model: str) -> Tools:
+    """A fresh installation with one model, its files where the settings have them."""
+    settings = Settings.from_env()
+    resources = build_resources(replace(settings, data=folder, model=model))
+    given = resources["language_model"]
+    resources["language_model"] = LanguageModel(
+        **{**given.model_dump(), "folder": build_resources(settings)["language_model"].folder}
+    )
+    return Tools(**{name: resources[name] for name in Tools.NAMES})
+
+
+def publish(tools: Tools, crates: list[GoldenCrate]) -> None:
+    """The golden crates as the tables of a snapshot."""
+    at = {"created_at": datetime(2026, 11, 1), "created_at_exact": True}
+    named = list(enumerate((c for c in crates if c.description or c.readme), 1))
+    rows = {
+        CRATES: [{"id": n, "name": c.name, "canonical_name": c.name.lower().replace("-", "_"), **at} for n, c in named],
+        VERSIONS: [
+            {
+                "id": n,
+                "crate_id": n,
+                "num": "1.0.0",
+                "version_key": "1",
+                "yanked": False,
+                "keywords": list(c.keywords),
+                **at,
+            }
+            for n, c in named
+        ],
+        TEXTS: [
+            {
+                "version_id": n,
+                "crate_id": n,
+                "description": c.description,
+                "readme": c.readme,
+                "content_sha256": f"{n:064x}",
+            }
+            for n, c in named
+        ],
+    }
+    for table, found in rows.items():
+        tools.store.publish(table, "2026-11-01", pa.Table.from_pylist(found, table.arrow))
+
+
+def measure(tools: Tools) -> Measured:
+    """Builds every shard."""
+    rows, replies, reused, model_seconds = [], 0, 0, 0.0
+    started = time.monotonic()
+    with peak_of_children() as peak:
+        for shard in SHARDS.get_partition_keys():
+            built = BUILDS["enrichments"].run(shard, tools, LOG)
+            rows += built.rows.to_pylist()
+            numbers = built.inputs.numbers
+            replies += int(numbers.get("replies", 0))
+            reused += int(numbers.get("cache_hits", 0))
+            model_seconds += float(numbers.get("asking_seconds", 0))
+    return Measured(rows, replies, reused, time.monotonic() - started, model_seconds, peak[0])
+
+
+@contextmanager
+def peak_of_children() -> Iterator[list[int]]:
+    """The most memory that any child process held (resident), in bytes, once the block has ended."""
+    peak, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            for child in psutil.Process().children():
+                try:
+                    peak[0] = max(peak[0], child.memory_info().rss)
+                except psutil.NoSuchProcess:
+                    continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
+
+
+def print_speed(first: Measured, second: Measured) -> None:
+    an_hour = first.replies / first.model_seconds * 3600
+    unfinished = sum(row["error"] is not None and row["reply"] is None for row in first.rows)
+    print(f"  crates an hour                {an_hour:8,.0f}   (asked: {CRATES_PER_HOUR:,}; loading included)")
+    print(f"  seconds of a reply, median    {sorted(r['seconds'] or 0 for r in first.rows)[len(first.rows) // 2]:8.2f}")
+    print(f"  memory of a worker            {first.worker_bytes / 2**30:8.2f} GB")
+    print(f"  asked again on a second run   {second.replies:8}   (asked: 0)")
+    print(f"  questions without a reply     {unfinished:8}   (asked: 0)")
+
+
+def print_quality(judged: Judged) -> None:
+    for name, (right, of) in judged.shares.items():
+        share = f"{right / of:6.1%}" if of else "   n/a"
+        print(f"  {name:<46} {share}   ({right} of {of})")
+
+
+if __name__ == "__main__":
+    main()
