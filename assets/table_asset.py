@@ -48,7 +48,6 @@ from resources.session import Sessions, set_variables
 from resources.sources.crates_io_index import CratesIoIndex
 from resources.sources.source import RegistrySource
 from resources.table_store import Published, Rows, TableStore
-from resources.text_embedding import TextEmbedding
 from resources.tracking import Tracking
 
 SQL = Path(__file__).parent / "sql"
@@ -77,7 +76,6 @@ class Tools:
     index: CratesIoIndex
     language_model: LanguageModel
     journal: ReplyJournal
-    embedding: TextEmbedding
 
     NAMES = (
         "store",
@@ -88,7 +86,6 @@ class Tools:
         "index",
         "language_model",
         "journal",
-        "embedding",
     )
 
     @classmethod

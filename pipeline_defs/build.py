@@ -20,7 +20,6 @@ from resources.sources.crates_io_dump import CratesIoDump
 from resources.sources.crates_io_index import CratesIoIndex
 from resources.sources.source import RegistrySource
 from resources.table_store import TableStore
-from resources.text_embedding import TextEmbedding
 from resources.tracking import Tracking
 
 
@@ -38,7 +37,6 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             workers=settings.model_workers,
         ),
         "journal": ReplyJournal(folder=str(settings.replies)),
-        "embedding": TextEmbedding(),
         "tracking": Tracking(folder=str(settings.mlflow)),
         "index": CratesIoIndex(
             folder=str(settings.snapshots / "index"),

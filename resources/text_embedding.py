@@ -11,8 +11,6 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagster import ConfigurableResource
-
 from resources.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,19 +23,17 @@ TOKENS = 128  # what the model was trained on
 CHARACTERS = 4_000  # more than that many tokens of any prose; a huge line is not tokenized whole
 
 
-class TextEmbedding(ConfigurableResource):
-    """Texts as vectors whose scalar product is their similarity."""
+def vectors(texts: Sequence[str]) -> "np.ndarray":
+    """float32 [texts, 384], each of length 1, so that the scalar product of two is their similarity.
 
-    def vectors(self, texts: Sequence[str]) -> "np.ndarray":
-        """float32 [texts, 384], each of length 1. One text at a time: int8 scales depend on what shares a batch.
+    One text at a time: int8 scales depend on what shares a batch. Raises BadInput if the model's file is missing or not
+    the one expected.
+    """
+    import numpy as np
 
-        Raises BadInput if the model's file is missing or not the one expected.
-        """
-        import numpy as np
-
-        session, tokenizer = _session(), _tokenizer()
-        found = [_vector(session, tokenizer, text) for text in texts]
-        return np.stack(found) if found else np.empty((0, 384), np.float32)
+    session, tokenizer = _session(), _tokenizer()
+    found = [_vector(session, tokenizer, text) for text in texts]
+    return np.stack(found) if found else np.empty((0, 384), np.float32)
 
 
 def _vector(session: Any, tokenizer: Any, text: str) -> "np.ndarray":

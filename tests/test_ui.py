@@ -45,6 +45,7 @@ BESIDE = (
     "owners",
     "downloads",
     "texts",
+    "enrichments",
     "quarantine",
     "kept_snapshots",
     "events",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from resources.reply_journal import KeptReply
-from resources.text_embedding import TextEmbedding
+from resources.text_embedding import vectors
 
 if TYPE_CHECKING:
-    from ml.enrichment.category import Category
+    from ml.enrichment.category import Category, Classes
     from ml.enrichment.drafts import CrateReading, Draft
 
 OF_REPLY = ("prompt_sha256", "finish_reason", "runtime", "tokens_in", "tokens_out", "seconds")
@@ -39,11 +40,9 @@ def _grounded(reading: CrateReading, reply: KeptReply | None) -> tuple[Draft | N
         return None, error.reason
 
 
-def categories_of(
-    embedding: TextEmbedding, written: list[dict[str, Any]], readings: list[CrateReading]
-) -> list[Category]:
+def categories_of(written: list[dict[str, Any]], readings: list[CrateReading]) -> list[Category]:
     """The author's own category of each text, else that of the nearest class."""
-    from ml.enrichment.category import UNKNOWN, Classes, class_texts, of_author
+    from ml.enrichment.category import UNKNOWN, of_author
 
     found = [of_author(text["categories"]) for text in written]
     compared = {
@@ -52,10 +51,17 @@ def categories_of(
         if found[place] == UNKNOWN and (compared := _compared(text, reading))
     }
     if compared:
-        named = Classes(embedding.vectors(class_texts())).categories(embedding.vectors(list(compared.values())))
+        named = _classes().categories(vectors(list(compared.values())))
         for place, category in zip(compared, named):
             found[place] = category
     return found
+
+
+@cache
+def _classes() -> Classes:
+    from ml.enrichment.category import Classes, class_texts
+
+    return Classes(vectors(class_texts()))
 
 
 def _compared(text: dict[str, Any], reading: CrateReading) -> str:

@@ -82,7 +82,7 @@ def _rows(inputs: Inputs, written: list[dict[str, Any]], asking: Asking | None) 
     ]
     prompts = [reading.prompt() if asking else None for reading in readings]
     replies = asking.ask(prompt for prompt in prompts if prompt) if asking else {}
-    categories = categories_of(inputs.tools.embedding, written, readings)
+    categories = categories_of(written, readings)
     return [
         {
             "input_sha256": text["input_sha256"],
