@@ -137,7 +137,7 @@ class _Asking:
             self._done.put(error)
         finally:
             if child:
-                child.kill()
+                child.close()
             self._done.put(None)
 
     def _next(self) -> Question | None:
@@ -146,15 +146,16 @@ class _Asking:
 
     def _start(self) -> Child:
         for attempt in range(1, STARTS + 1):
-            try:
-                child = Child(self._job)
-            except ChildFailed as error:
-                if attempt == STARTS:
-                    raise BadInput(f"{self._job['path']} cannot be loaded by llama.cpp: {error}") from error
-                continue
+            child = Child(self._job)
             with self._lock:
+                # one that loads for minutes is killed too when nobody reads on
                 self._children.append(child)
                 if self._stopped:
                     child.kill()
-            return child
+            try:
+                child.load()
+                return child
+            except ChildFailed as error:
+                if attempt == STARTS or self._stopped:
+                    raise BadInput(f"{self._job['path']} cannot be loaded by llama.cpp: {error}") from error
         raise AssertionError("unreachable")

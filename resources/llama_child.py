@@ -22,7 +22,7 @@ class ChildFailed(Exception):
 
 @dataclass
 class Child:
-    """A child that has loaded its model. Not for two threads at once."""
+    """A child process, started. For one thread, but `kill`, which any may call."""
 
     job: dict[str, Any]
     runtime: str = ""
@@ -30,7 +30,6 @@ class Child:
     _read: bytes = b""
 
     def __post_init__(self) -> None:
-        """Starts it. Raises ChildFailed."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "resources.llama_worker"],
             cwd=PROJECT,
@@ -38,9 +37,12 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+
+    def load(self) -> None:
+        """Has it load the model. Raises ChildFailed."""
         loaded = self._exchange(self.job, START_SECONDS)
         if "runtime" not in loaded:
-            self.kill()
+            self.close()
             raise ChildFailed(str(loaded.get("failed", "said nothing of its model")))
         self.runtime = str(loaded["runtime"])
 
@@ -49,7 +51,11 @@ class Child:
         return self._exchange({"messages": messages}, self.job["seconds"] + GRACE_SECONDS)
 
     def kill(self) -> None:
-        """Ends it, whatever it does."""
+        """Ends it, whatever it does; who waits for it sees its output end."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Ends it and frees what it held."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -63,10 +69,10 @@ class Child:
             self._process.stdin.flush()
             reply = json.loads(self._line(time.monotonic() + seconds, seconds))
         except (OSError, ValueError) as error:
-            self.kill()
+            self.close()
             raise ChildFailed(self._ending(error)) from error
         except ChildFailed:
-            self.kill()
+            self.close()
             raise
         return reply
 
@@ -79,7 +85,7 @@ class Child:
                 raise ChildFailed(f"no answer in {seconds:.0f} s: it was ended")
             more = os.read(pipe, 1 << 16)
             if not more or len(self._read) > LONGEST_LINE:
-                self.kill()
+                self.close()
                 raise ChildFailed(self._ending("its output ended"))
             self._read += more
         line, _, self._read = self._read.partition(b"\n")

@@ -17,8 +17,11 @@ from resources.table_store import TableStore
 
 AS_OF = ("2020-03-26", "2020-04-25", "2020-06-07", "2020-07-20")
 KILLS = 10
+# two targets train in a third of the time, and publish by the same code
 PROGRAM = f"""
 import sys
+import ml.targets
+ml.targets.TARGETS = ml.targets.TARGETS[:2]
 from pipeline_defs import demo
 demo.AS_OF = {AS_OF!r}
 sys.exit(demo.main())
