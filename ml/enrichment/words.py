@@ -110,6 +110,8 @@ def _normal(text: str) -> str:
     text = _NO_STD.sub("no_std", text)
     text = re.sub(r"\bnot (?:only|just|limited)\b", " ", text)
     text = re.sub(r"n't\b", " not ", text)
+    # what is left to others is not what the crate does
+    text = re.sub(r"\b(?:out of scope|up to you|left to you)\b", " not ", text)
     return _JOINED.sub("", text)
 
 
