@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROWS, COLUMNS, WIDTH = 5, 8, 60
+# what a browser acts on becomes an entity, what Markdown acts on is escaped: each character once
+HARMLESS = {ord(c): f"&#{ord(c)};" for c in "<>|&"} | {ord(c): f"\\{c}" for c in "\\`*_[]#!"}
 
 
 def first_rows(path: Path) -> pa.Table:
@@ -27,8 +29,4 @@ def markdown(rows: pa.Table) -> str:
 def _cell(value: object) -> str:
     text = "unknown" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
     text = "".join(c if c.isprintable() else " " for c in text[:WIDTH])
-    for special in "\\`*_[]<>|&#!":
-        text = (
-            text.replace(special, f"&#{ord(special)};") if special in "<>&|" else text.replace(special, f"\\{special}")
-        )
-    return text
+    return text.translate(HARMLESS)

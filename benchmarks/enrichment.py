@@ -6,6 +6,7 @@ it measures the extractive method. Disagreements are listed in $CRATES_DATA/benc
 """
 
 import argparse
+import json
 import logging
 import threading
 import time
@@ -23,9 +24,10 @@ from assets.enrichment.enrichments import enrichments  # noqa: F401  (its build 
 from assets.schemas.registry import CRATES, TEXTS, VERSIONS
 from assets.table_asset import BUILDS, SHARDS, Tools
 from benchmarks.golden.judging import Judged, judge, reliability, use_cases_that_are_uses
-from benchmarks.golden.reading import GoldenCrate, golden
+from benchmarks.golden.reading import SLUGS, GoldenCrate, golden
+from ml.enrichment.drafts import CrateReading, CrateText
 from pipeline_defs.build import build_resources
-from resources.language_model import LanguageModel
+from resources.language_model import LanguageModel, Question
 from resources.settings import Settings
 
 CRATES_PER_HOUR = 1_000
@@ -62,9 +64,12 @@ def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
         tools = installation(Path(folder), model)
         publish(tools, crates)
         first, second = measure(tools), measure(tools)
+        by_model = categories_by_model(tools.language_model, crates) if model else None
     if model:
         print_speed(first, second)
     judged = judge(crates, first.rows)
+    if by_model:
+        judged.shares["category among those accepted, by the model"] = by_model
     judged.shares["use cases that are no heading or prompt word"] = use_cases_that_are_uses(crates, first.rows)
     print_quality(judged)
     print(*(f"    {line}" for line in reliability(crates, first.rows)), sep="\n")
@@ -156,6 +161,22 @@ def peak_of_children() -> Iterator[list[int]]:
     finally:
         done.set()
         watcher.join()
+
+
+def categories_by_model(model: LanguageModel, crates: list[GoldenCrate]) -> tuple[int, int]:
+    """How many categories the language model gets right when it is asked for one, of how many labelled crates."""
+    schema = {"type": "object", "properties": {"category": {"enum": list(SLUGS)}}, "required": ["category"]}
+    system = f"Say which category a Rust crate belongs to, as JSON. The categories are: {', '.join(SLUGS)}."
+    texts = {c.name: CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)).prompt() for c in crates}
+    labelled = {c.name: c for c in crates if c.primary and texts[c.name]}
+    questions = [
+        Question(name, ({"role": "system", "content": system}, prompt[-1]))
+        for name in labelled
+        if (prompt := texts[name])
+    ]
+    said = {reply.key: reply.text or "{}" for reply in model.ask(questions, schema, 24, 60.0)}
+    right = sum(json.loads(said[name]).get("category") in crate.accepted for name, crate in labelled.items())
+    return right, len(labelled)
 
 
 def print_speed(first: Measured, second: Measured) -> None:

@@ -14,10 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from builds import build, tools
+from dagster import AssetCheckResult, AssetCheckSeverity, build_asset_check_context
 from registries import SAMPLE
 from tiny_model import write_tiny_model
 
+from assets.enrichment.checks import model_wrote_summaries, spans_support_summaries
 from assets.enrichment.enrichments import NO_MODEL
+from assets.schemas.enrichment import ENRICHMENTS
 from assets.schemas.registry import CRATES, TEXTS, VERSIONS
 from assets.table_asset import Built, Tools
 from resources.language_model import LanguageModel
@@ -238,6 +241,66 @@ def test_broken_model_fails_the_shard_and_leaves_it_as_it_was(with_model: Tools,
     with pytest.raises(BadInput, match=r"cut\.gguf"):
         build("enrichments", SHARD, asking(with_model, str(cut)))
     assert with_model.store.find("enrichments", SHARD) == before
+
+
+HOSTILE = "Pads strings with spaces. <script>alert(1)</script> | [x](javascript:1) \u202e\u0007 `<img src=x onerror=1>` **bold**"
+
+
+def test_hostile_text_is_shown_with_its_markup_made_harmless(without_model: Tools) -> None:
+    publish_texts(without_model, {ALPHA: Text(HOSTILE, f"# t\n\n{HOSTILE}\n\n```\n````\n")}, "2020-07-21")
+    built = build("enrichments", SHARD, without_model)
+    row = rows_of(built)[ALPHA]
+    for span in row["spans"]:
+        source = HOSTILE if span["field"] == "description" else f"# t\n\n{HOSTILE}\n\n```\n````\n"
+        assert source[span["start"] : span["end"]] == span["text"]
+    assert row["summary"].isprintable()
+    shown = built.inputs.notes["examples"]
+    assert "Pads strings" in shown
+    assert not any(part in shown for part in ("<", "\u202e", "\u0007", "](javascript"))
+
+
+def spans_check(with_tools: Tools) -> AssetCheckResult:
+    found = spans_support_summaries(with_tools.store, with_tools.sessions)
+    assert isinstance(found, AssetCheckResult)
+    return found
+
+
+def test_check_finds_a_span_that_is_not_in_its_text(without_model: Tools) -> None:
+    rows = build("enrichments", SHARD, without_model).rows
+    assert spans_check(without_model).passed
+    changed = [{**row, "spans": [{**s, "start": s["start"] + 1} for s in row["spans"]]} for row in rows.to_pylist()]
+    without_model.store.publish(ENRICHMENTS, SHARD, pa.Table.from_pylist(changed, ENRICHMENTS.arrow))
+    found = spans_check(without_model)
+    assert not found.passed
+    assert found.metadata["broken_spans"].value == 3
+
+
+def test_check_finds_a_summary_without_a_span(without_model: Tools) -> None:
+    rows = build("enrichments", SHARD, without_model).rows.to_pylist()
+    without = [{**row, "spans": []} for row in rows]
+    without_model.store.publish(ENRICHMENTS, SHARD, pa.Table.from_pylist(without, ENRICHMENTS.arrow))
+    assert not spans_check(without_model).passed
+
+
+def wrote_check(with_tools: Tools) -> AssetCheckResult:
+    resources = (with_tools.store, with_tools.sessions, with_tools.language_model)
+    found = model_wrote_summaries(build_asset_check_context(), *resources)
+    assert isinstance(found, AssetCheckResult)
+    return found
+
+
+def test_without_a_model_a_warning_says_how_to_turn_it_on(without_model: Tools) -> None:
+    build("enrichments", SHARD, without_model)
+    found = wrote_check(without_model)
+    assert (found.passed, found.severity) == (False, AssetCheckSeverity.WARN)
+    assert "make model" in (found.description or "")
+
+
+def test_model_whose_answers_cannot_be_used_is_told(with_model: Tools) -> None:
+    build("enrichments", SHARD, with_model)
+    found = wrote_check(with_model)
+    assert not found.passed
+    assert "3 of 3 answers could not be used" in (found.description or "")
 
 
 REPLY = KeptReply("p" * 64, "m" * 64, "r", '{"summary": "x"}', "stop", 10, 5, 0.5, None)
