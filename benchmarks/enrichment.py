@@ -174,8 +174,9 @@ def categories_by_model(model: LanguageModel, crates: list[GoldenCrate]) -> tupl
         for name in labelled
         if (prompt := texts[name])
     ]
-    said = {reply.key: reply.text or "{}" for reply in model.ask(questions, schema, 24, 60.0)}
-    right = sum(json.loads(said[name]).get("category") in crate.accepted for name, crate in labelled.items())
+    said = {reply.key: reply for reply in model.ask(questions, schema, 24, 60.0)}
+    whole = {name: json.loads(reply.text or "") for name, reply in said.items() if reply.finish_reason == "stop"}
+    right = sum(whole.get(name, {}).get("category") in crate.accepted for name, crate in labelled.items())
     return right, len(labelled)
 
 

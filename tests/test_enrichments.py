@@ -243,7 +243,10 @@ def test_broken_model_fails_the_shard_and_leaves_it_as_it_was(with_model: Tools,
     assert with_model.store.find("enrichments", SHARD) == before
 
 
-HOSTILE = "Pads strings with spaces. <script>alert(1)</script> | [x](javascript:1) \u202e\u0007 `<img src=x onerror=1>` **bold**"
+HOSTILE = (
+    "Pads strings with spaces. <script>alert(1)</script> | [x](javascript:1) \u202e\u0007 "
+    "`<img src=x onerror=1>` **bold**"
+)
 
 
 def test_hostile_text_is_shown_with_its_markup_made_harmless(without_model: Tools) -> None:
