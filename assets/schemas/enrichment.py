@@ -34,7 +34,7 @@ ENRICHMENTS = Table(
         Column(
             "category_margin",
             "double",
-            "How far its score is above the next class's: of the least third every third is wrong; null where the "
+            "How far its score is above the next class's: of the least third every fifth is wrong; null where the "
             "author chose",
             nullable=True,
         ),
