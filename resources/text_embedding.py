@@ -26,7 +26,7 @@ CHARACTERS = 4_000  # more than that many tokens of any prose; a huge line is no
 def vectors(texts: Sequence[str]) -> "np.ndarray":
     """float32 [texts, 384], each of length 1, so that the scalar product of two is their similarity.
 
-    One text at a time, so that nothing is spent on padding. Raises BadInput if the model's file is missing or not the one
+    One text at a time: nothing is spent on padding. Raises BadInput if the model's file is missing or not the one
     expected.
     """
     import numpy as np
