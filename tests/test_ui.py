@@ -231,7 +231,7 @@ def test_schedules_are_listed(ui: Ui) -> None:
     (repository,) = location["locationOrLoadError"]["repositories"]
     listed = {schedule["name"]: schedule["cronSchedule"] for schedule in repository["schedules"]}
     assert listed == {schedule.name: schedule.cron_schedule for schedule in SCHEDULES}
-    assert len(listed) == 3
+    assert len(listed) == 4
 
 
 def test_lineage_reads_left_to_right(ui: Ui, page: Page) -> None:
