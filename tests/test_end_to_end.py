@@ -89,6 +89,15 @@ def test_features_know_only_their_past(sql: duckdb.DuckDBPyConnection) -> None:
     assert all(flag == (known_at.date() < as_of) for as_of, flag in told)
 
 
+def test_texts_are_read_and_who_wrote_what_is_told(demo: Demo, sql: duckdb.DuckDBPyConnection) -> None:
+    counts = sql.execute("select method, model, count(summary), count(*) from enrichments group by all").fetchall()
+    assert counts == [("extractive", "none", 155, 155)]
+    query = "select len(spans) from enrichments where summary is null or len(spans) = 0"
+    assert sql.execute(query).fetchall() == []
+    assert "155 of the text's own best sentence" in demo[1]
+    assert "make model" in demo[1]
+
+
 def test_labels_are_censored_until_their_horizon_has_passed(sql: duckdb.DuckDBPyConnection) -> None:
     known = sql.execute(
         "select target, horizon_days, as_of::varchar from labels group by all having count(label) > 0"

@@ -21,7 +21,7 @@ from registries import from_rows, write_registry
 from pipeline_defs import demo
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import open_instance, register_dates
-from pipeline_defs.schedules import daily_labels, daily_snapshot, weekly_training
+from pipeline_defs.schedules import daily_enrichment, daily_labels, daily_snapshot, weekly_training
 from resources.settings import Settings
 
 RANGE = {
@@ -101,6 +101,14 @@ def test_labels_are_made_anew_once_their_horizon_has_passed(tmp_path: Path) -> N
     assert [request.partition_key for request in requests] == ["2020-06-01"]
     build("labels", "2020-06-01", with_tools)
     assert isinstance(daily_labels(context), SkipReason)
+
+
+def test_daily_enrichment_is_one_run_of_all_shards() -> None:
+    request = daily_enrichment(build_schedule_context())
+    assert isinstance(request, RunRequest)
+    assert {"dagster/asset_partition_range_start": "0", "dagster/asset_partition_range_end": "f"}.items() <= (
+        request.tags.items()
+    )
 
 
 def test_weekly_schedule_trains() -> None:
