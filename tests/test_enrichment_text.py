@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.enrichment.answer import InvalidAnswer
-from ml.enrichment.drafts import CrateReading, CrateText, Draft, extract, ground
+from ml.enrichment.drafts import CrateReading, CrateText, Draft
 from ml.enrichment.extractive import LONGEST_SUMMARY
 from ml.enrichment.language import language
 from ml.enrichment.passages import passages
 from ml.enrichment.prompt import MAX_TOKENS, SCHEMA
 from ml.enrichment.sentences import shortened
-from ml.enrichment.support import Evidence, support
+from ml.enrichment.support import Evidence
 from ml.enrichment.words import stem
 from resources.settings import PROJECT
 
@@ -68,23 +68,23 @@ def test_forms_of_a_word_are_one(family: str) -> None:
     ],
 )
 def test_support(claim: str, is_supported: bool) -> None:
-    assert (support(claim, passages(PARSER, None)) is not None) is is_supported
+    assert (Evidence(passages(PARSER, None)).support(claim) is not None) is is_supported
 
 
 def test_negation_is_neither_dropped_nor_added() -> None:
-    said = passages("This is not a parser. It does not validate input. It reads logs, not tables.", None)
-    assert support("A parser.", said) is None
-    assert support("Validates input.", said) is None
-    assert support("Reads tables.", said) is None
-    assert support("Reads logs.", said)
-    assert support("Does not validate input.", said)
-    assert support("Does not read logs.", said) is None
+    said = Evidence(passages("This is not a parser. It does not validate input. It reads logs, not tables.", None))
+    assert said.support("A parser.") is None
+    assert said.support("Validates input.") is None
+    assert said.support("Reads tables.") is None
+    assert said.support("Reads logs.")
+    assert said.support("Does not validate input.")
+    assert said.support("Does not read logs.") is None
 
 
 def test_support_is_of_few_passages_in_order() -> None:
-    said = passages(None, "Alpha reads. Beta writes. Gamma sorts. Delta merges.")
-    assert [p.text for p in support("Gamma alpha", said) or []] == ["Alpha reads.", "Gamma sorts."]
-    assert support("Alpha, beta, gamma and delta", said) is None
+    said = Evidence(passages(None, "Alpha reads. Beta writes. Gamma sorts. Delta merges."))
+    assert [p.text for p in said.support("Gamma alpha") or []] == ["Alpha reads.", "Gamma sorts."]
+    assert said.support("Alpha, beta, gamma and delta") is None
 
 
 def test_descriptions_support_themselves_and_no_other_crate() -> None:
@@ -95,7 +95,7 @@ def test_descriptions_support_themselves_and_no_other_crate() -> None:
 
 def test_description_is_its_own_summary() -> None:
     for name, text in DESCRIPTIONS.items():
-        draft = extract(CrateText(name, text, None))
+        draft = CrateReading(CrateText(name, text, None)).extract()
         assert draft.summary == text
         assert draft.spans[0].text == text
         assert draft.language == "en"
@@ -114,7 +114,7 @@ def test_description_is_its_own_summary() -> None:
     ],
 )
 def test_best_sentence(description: str | None, readme: str | None, expected: str | None) -> None:
-    assert extract(CrateText("foo", description, readme)).summary == expected
+    assert CrateReading(CrateText("foo", description, readme)).extract().summary == expected
 
 
 def test_long_sentence_is_cut_at_a_clause() -> None:
@@ -129,7 +129,8 @@ def test_uses_are_those_that_are_named() -> None:
         "Useful for counting words in logs. Not suitable for parsing large tables.\n\n"
         "# Use cases\n\n- Watching a server\n\n# Features\n\n- Very fast\n"
     )
-    assert extract(CrateText("foo", None, readme)).use_cases == ["Counting words in logs", "Watching a server"]
+    draft = CrateReading(CrateText("foo", None, readme)).extract()
+    assert draft.use_cases == ["Counting words in logs", "Watching a server"]
 
 
 @pytest.mark.parametrize(
@@ -153,11 +154,13 @@ def test_language(text: str, code: str | None) -> None:
     assert language(text) == code
 
 
-TEXT = CrateText("foo", "Parses JSON files. Prints tables.", "# Fast parsing\n\nServers may read logs with it.")
+TOLD = CrateReading(
+    CrateText("foo", "Parses JSON files. Prints tables.", "# Fast parsing\n\nServers may read logs with it.")
+)
 
 
 def test_whole_answer_stands() -> None:
-    draft = ground(TEXT, reply("Parses JSON files and prints tables.", "read logs", "print tables"), "stop")
+    draft = TOLD.ground(reply("Parses JSON files and prints tables.", "read logs", "print tables"), "stop")
     assert draft.summary == "Parses JSON files and prints tables."
     assert (draft.use_cases, draft.repairs) == (["Read logs", "Print tables"], [])
     assert [s.text for s in draft.spans] == ["Parses JSON files.", "Prints tables.", "Servers may read logs with it."]
@@ -178,7 +181,7 @@ def test_whole_answer_stands() -> None:
     ],
 )
 def test_answer_is_mended(text: str, reason: str, summary: str | None, uses: list[str], repairs: list[str]) -> None:
-    draft = ground(TEXT, text, reason)
+    draft = TOLD.ground(text, reason)
     assert draft.summary == (summary or "Parses JSON files.")
     assert (draft.use_cases, draft.repairs) == (uses, repairs)
 
@@ -201,7 +204,7 @@ def test_answer_is_mended(text: str, reason: str, summary: str | None, uses: lis
 )
 def test_answer_is_refused(text: str, reason: str, why: str) -> None:
     with pytest.raises(InvalidAnswer) as refused:
-        ground(TEXT, text, reason)
+        TOLD.ground(text, reason)
     assert refused.value.reason.startswith(why)
 
 
@@ -244,7 +247,7 @@ def check(draft: Draft, text: CrateText) -> None:
 @given(SOUP, SOUP, SOUP)
 def test_no_text_makes_a_bad_draft(name: str, description: str, readme: str) -> None:
     text = CrateText(name, description, readme, (name, description))
-    check(extract(text), text)
+    check(CrateReading(text).extract(), text)
     CrateReading(text).prompt()
 
 
@@ -253,7 +256,7 @@ def test_no_text_makes_a_bad_draft(name: str, description: str, readme: str) -> 
 def test_no_reply_makes_a_bad_draft(description: str, readme: str, said: str, cut: bool) -> None:
     text = CrateText("foo", description, readme)
     try:
-        draft = ground(text, said[:-3] if cut else said, "length" if cut else "stop")
+        draft = CrateReading(text).ground(said[:-3] if cut else said, "length" if cut else "stop")
     except InvalidAnswer as error:
         assert error.reason.isprintable()
     else:

@@ -91,13 +91,3 @@ class CrateReading:
     def _span(self, passage: Passage) -> Span:
         source = (self._text.description if passage.field == "description" else self._text.readme) or ""
         return Span(passage.field, passage.start, passage.end, source[passage.start : passage.end])
-
-
-def extract(text: CrateText) -> Draft:
-    """See `CrateReading.extract`."""
-    return CrateReading(text).extract()
-
-
-def ground(text: CrateText, reply: str, finish_reason: str | None) -> Draft:
-    """See `CrateReading.ground`. Raises InvalidAnswer."""
-    return CrateReading(text).ground(reply, finish_reason)

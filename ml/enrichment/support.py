@@ -42,8 +42,3 @@ class Evidence:
 
     def _must_be_shown(self, claimed: Words) -> frozenset[tuple[str, bool]]:
         return frozenset((form, negated) for form, negated in claimed.content if negated or form not in self._context)
-
-
-def support(claim: str, passages: Iterable[Passage], context: Iterable[str] = ()) -> list[Passage] | None:
-    """See `Evidence.support`."""
-    return Evidence(passages, context).support(claim)
