@@ -15,7 +15,7 @@ from resources.llama_child import Child, ChildFailed
 from resources.memory import available_bytes
 from resources.model_files import ModelFile, find_model
 
-HOW_TO_TURN_ON = "make model && make demo MODEL=qwen2.5-coder-0.5b (docs/enrichment.md)"
+HOW_TO_TURN_ON = "run make model, then set CRATES_MODEL=qwen2.5-coder-0.5b and run again (docs/enrichment.md)"
 STARTS = 3  # in a row that fail: it is the model, not the machine
 # measured with Q4_K_M: 0.75 GB for 0.49, 1.95 for 1.12 (weights are repacked for the CPU), and the context
 PER_BYTE, BESIDE = 1.6, 200 << 20
@@ -33,10 +33,11 @@ class Question:
 class Reply:
     """What the model said to a question; `error` says why there is no text. `seconds` of one core.
 
-    `finish_reason` is "stop", "length" (out of tokens: the JSON is cut) or "time".
+    `model` is the sha256 of its file, `finish_reason` is "stop", "length" (out of tokens: the JSON is cut) or "time".
     """
 
     key: str
+    model: str
     runtime: str
     seconds: float
     text: str | None = None
@@ -44,6 +45,11 @@ class Reply:
     tokens_in: int | None = None
     tokens_out: int | None = None
     error: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is what the model says to this question always; else a machine died, hung or was too slow."""
+        return self.text is not None and self.finish_reason != "time"
 
 
 class LanguageModel(ConfigurableResource):
@@ -84,7 +90,7 @@ class LanguageModel(ConfigurableResource):
             raise BadInput(f"no language model is configured: {HOW_TO_TURN_ON}")
         limits = {"max_tokens": max_tokens, "seconds": seconds}
         job = {"path": str(model.path), "context": self.context, "schema": schema, **limits}
-        asking = _Asking(job, iter(questions))
+        asking = _Asking(job, model.sha256, iter(questions))
         workers = [threading.Thread(target=asking.work, daemon=True) for _ in range(self._workers)]
         for worker in workers:
             worker.start()
@@ -99,8 +105,8 @@ class LanguageModel(ConfigurableResource):
 class _Asking:
     """What the threads share: the questions left, the replies so far, and the children, to be killed at the end."""
 
-    def __init__(self, job: dict[str, Any], questions: Iterator[Question]) -> None:
-        self._job, self._questions = job, questions
+    def __init__(self, job: dict[str, Any], model: str, questions: Iterator[Question]) -> None:
+        self._job, self._model, self._questions = job, model, questions
         self._lock = threading.Lock()
         self._done: queue.Queue[Reply | Exception | None] = queue.Queue()
         self._children: list[Child] = []
@@ -129,9 +135,9 @@ class _Asking:
             while (question := self._next()) is not None:
                 child = child or self._start()
                 try:
-                    self._done.put(Reply(question.key, child.runtime, **child.ask(question.messages)))
+                    self._done.put(Reply(question.key, self._model, child.runtime, **child.ask(question.messages)))
                 except ChildFailed as error:
-                    self._done.put(Reply(question.key, child.runtime, 0.0, error=str(error)))
+                    self._done.put(Reply(question.key, self._model, child.runtime, 0.0, error=str(error)))
                     child = None
         except Exception as error:
             self._done.put(error)

@@ -13,46 +13,23 @@ from pathlib import Path
 from typing import TextIO
 
 from dagster import ConfigurableResource
+from pydantic import TypeAdapter, ValidationError
 
 from resources.errors import CannotWrite
+from resources.language_model import Reply
 
-TYPES = {
-    "prompt_sha256": (str,),
-    "model": (str,),
-    "runtime": (str,),
-    "text": (str, type(None)),
-    "finish_reason": (str, type(None)),
-    "tokens_in": (int, type(None)),
-    "tokens_out": (int, type(None)),
-    "seconds": (int, float),
-    "error": (str, type(None)),
-}
-
-
-@dataclass(frozen=True)
-class KeptReply:
-    """A reply of a model to a prompt, with what it depends on. `seconds` is what it took when it was first given."""
-
-    prompt_sha256: str
-    model: str
-    runtime: str
-    text: str | None
-    finish_reason: str | None
-    tokens_in: int | None
-    tokens_out: int | None
-    seconds: float
-    error: str | None
+_REPLY = TypeAdapter(Reply)
 
 
 @dataclass(frozen=True)
 class Journal:
     """The open journal of one shard: what it held, and where more is written."""
 
-    held: list[KeptReply]
+    held: list[Reply]
     file: TextIO
     path: Path
 
-    def write(self, reply: KeptReply) -> None:
+    def write(self, reply: Reply) -> None:
         """Keeps a reply, on the disk before this returns. Raises CannotWrite."""
         try:
             self.file.write(json.dumps(vars(reply)) + "\n")
@@ -69,8 +46,8 @@ class ReplyJournal(ConfigurableResource):
 
     @contextmanager
     def open(self, shard: str, forget: set[tuple[str, str]]) -> Iterator[Journal]:
-        """Opens the journal of a shard for one run; another waits. `forget` are prompts and models of which the
-        table has the reply. Raises CannotWrite."""
+        """Opens the journal of a shard for one run; another waits. `forget` are keys and models of which the table has
+        the reply. Raises CannotWrite."""
         path = Path(self.folder) / f"{shard}.jsonl"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +57,7 @@ class ReplyJournal(ConfigurableResource):
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            held = [r for r in map(_reply_of, file) if r and (r.prompt_sha256, r.model) not in forget]
+            held = [r for r in map(_reply_of, file) if r and r.is_whole and (r.key, r.model) not in forget]
             journal = Journal(held, file, path)
             if not held:
                 file.truncate(0)
@@ -89,13 +66,11 @@ class ReplyJournal(ConfigurableResource):
             yield journal
 
 
-def _reply_of(line: str) -> KeptReply | None:
+def _reply_of(line: str) -> Reply | None:
     try:
-        read = json.loads(line)
-    except (ValueError, RecursionError):
+        return _REPLY.validate_json(line, strict=True, extra="forbid")
+    except ValidationError:
         return None
-    is_whole = isinstance(read, dict) and set(read) == set(TYPES)
-    return KeptReply(**read) if is_whole and all(isinstance(read[n], t) for n, t in TYPES.items()) else None
 
 
 def _ends_whole(path: Path) -> bool:

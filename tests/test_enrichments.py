@@ -1,130 +1,45 @@
 """The `enrichments` table with a real llama.cpp: nothing read twice, nothing lost, one bad text stops no other."""
 
 import hashlib
-import json
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from builds import build, tools
-from dagster import AssetCheckResult, AssetCheckSeverity, build_asset_check_context
-from registries import SAMPLE
-from tiny_model import write_tiny_model
+from builds import build
+from enriching import (
+    ALPHA,
+    BETA,
+    DELTA,
+    GAMMA,
+    SHARD,
+    TOLD,
+    Text,
+    asking,
+    asking_tiny,
+    installation,
+    publish_texts,
+    rows_of,
+)
 
-from assets.enrichment.checks import model_wrote_summaries, spans_support_summaries
+from assets.enrichment import asking as asking_module
 from assets.enrichment.enrichments import NO_MODEL
-from assets.schemas.enrichment import ENRICHMENTS
-from assets.schemas.registry import CRATES, TEXTS, VERSIONS
-from assets.table_asset import Built, Tools
-from resources.language_model import LanguageModel
-from resources.reply_journal import KeptReply, ReplyJournal
-from resources.settings import PROJECT
-
-SHARD = "0"
-
-
-def names_in_shard(count: int) -> list[str]:
-    """Crate names of the shard."""
-    names = (f"crate_{n}" for n in range(10_000))
-    found = [name for name in names if hashlib.sha256(name.encode()).hexdigest().startswith(SHARD)]
-    return found[:count]
-
-
-ALPHA, BETA, GAMMA, DELTA = names_in_shard(4)
-
-
-@dataclass(frozen=True)
-class Text:
-    """What an author wrote of a version."""
-
-    description: str | None
-    readme: str | None = None
-    categories: tuple[str, ...] | None = None
-
-
-TOLD = {
-    ALPHA: Text("Parses TOML files into typed values."),
-    BETA: Text("Compresses byte streams with LZ4.", categories=("compression",)),
-    GAMMA: Text("A cache with time to live."),
-}
-
-
-def publish_texts(with_tools: Tools, told: Mapping[str, Text], day: str = "2020-07-20") -> None:
-    """The tables of a snapshot in which each crate has one version."""
-    at = datetime.fromisoformat(day)
-    named = list(enumerate(told.items(), 1))
-    crate = {"created_at": at, "created_at_exact": True}
-    rows = {
-        CRATES: [{"id": n, "name": name, "canonical_name": name, **crate} for n, (name, _) in named],
-        VERSIONS: [
-            {
-                "id": n,
-                "crate_id": n,
-                "num": "1.0.0",
-                "version_key": "1",
-                "yanked": False,
-                **crate,
-                "categories": text.categories and list(text.categories),
-            }
-            for n, (_, text) in named
-        ],
-        TEXTS: [
-            {
-                "version_id": n,
-                "crate_id": n,
-                "description": text.description,
-                "readme": text.readme,
-                "content_sha256": hashlib.sha256(repr(text).encode()).hexdigest(),
-            }
-            for n, (_, text) in named
-        ],
-    }
-    for table, found in rows.items():
-        with_tools.store.publish(table, day, pa.Table.from_pylist(found, table.arrow))
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A language model of random weights."""
-    path = tmp_path_factory.mktemp("model") / "tiny.gguf"
-    write_tiny_model(path)
-    return path
+from assets.table_asset import Tools
+from resources.errors import BadInput
+from resources.llama_child import Child
 
 
 @pytest.fixture
 def without_model(tmp_path: Path) -> Tools:
-    """An installation without a language model, whose newest snapshot has three texts in one shard."""
-    found = tools(tmp_path / "data", SAMPLE)
-    publish_texts(found, TOLD)
-    return found
+    return installation(tmp_path)
 
 
 @pytest.fixture
-def with_model(without_model: Tools, tiny_model: Path) -> Tools:
-    return asking(without_model, str(tiny_model))
+def with_model(without_model: Tools) -> Tools:
+    return asking_tiny(without_model)
 
 
-def asking(with_tools: Tools, model: str, **settings: object) -> Tools:
-    """The same installation with another model."""
-    folder = str(Path(with_tools.store.root).parent / "models")
-    values = {"sha256": "", "folder": folder, "context": 3000, "workers": 1, **settings}
-    return replace(with_tools, language_model=LanguageModel(model=model, **values))
-
-
-def rows_of(built: Built) -> dict[str, dict]:
-    """Rows by crate; where a crate has several, the last."""
-    return {row["crate"]: row for row in built.rows.to_pylist()}
-
-
-def sha_of(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def sha_of_model(with_tools: Tools) -> str:
+    return hashlib.sha256(Path(with_tools.language_model.model).read_bytes()).hexdigest()
 
 
 def test_without_a_model_each_text_has_a_row_of_its_own_best_sentence(without_model: Tools) -> None:
@@ -152,11 +67,11 @@ def test_second_run_reads_nothing_and_gives_the_same_bytes(with_model: Tools) ->
     assert again.published.sha256 == first.published.sha256
 
 
-def test_answers_that_say_nothing_true_are_never_passed_off_as_the_models(with_model: Tools, tiny_model: Path) -> None:
+def test_answers_that_say_nothing_true_are_never_passed_off_as_the_models(with_model: Tools) -> None:
     """The tiny model says random letters: every row must be the text's own sentence, and say why."""
     rows = rows_of(build("enrichments", SHARD, with_model))
     for name, row in rows.items():
-        assert row["model"] == sha_of(str(tiny_model))
+        assert row["model"] == sha_of_model(with_model)
         assert row["method"] == "extractive"
         assert row["error"]
         assert row["reply"]
@@ -186,60 +101,68 @@ def test_a_new_category_of_the_author_asks_no_model(with_model: Tools) -> None:
     assert sources == {"embedding", "author"}
 
 
-def test_rows_from_before_the_model_stay_beside_its_own(without_model: Tools, tiny_model: Path) -> None:
+def test_rows_from_before_the_model_stay_beside_its_own(without_model: Tools) -> None:
     build("enrichments", SHARD, without_model)
-    built = build("enrichments", SHARD, asking(without_model, str(tiny_model)))
+    with_model = asking_tiny(without_model)
+    built = build("enrichments", SHARD, with_model)
     assert len(built.rows) == 6
-    assert {r["model"] for r in built.rows.to_pylist()} == {NO_MODEL, sha_of(str(tiny_model))}
+    assert {r["model"] for r in built.rows.to_pylist()} == {NO_MODEL, sha_of_model(with_model)}
 
 
-def test_a_text_too_long_for_the_context_has_its_error_and_the_others_their_rows(
-    without_model: Tools, tiny_model: Path
-) -> None:
+def test_a_text_too_long_for_the_context_has_its_error_and_the_others_their_rows(without_model: Tools) -> None:
     long = " ".join(f"It reads format number {n} of the old archive." for n in range(200))
     publish_texts(without_model, {**TOLD, DELTA: Text(long)}, "2020-07-21")
-    rows = rows_of(build("enrichments", SHARD, asking(without_model, str(tiny_model), context=1408)))
+    rows = rows_of(build("enrichments", SHARD, asking_tiny(without_model, context=1408)))
     assert set(rows) == {*TOLD, DELTA}
     assert "context" in rows[DELTA]["error"]
     assert rows[DELTA]["reply"] is None
     assert all(rows[name]["reply"] for name in TOLD)
+    with_room = build("enrichments", SHARD, asking_tiny(without_model))
+    assert with_room.inputs.numbers["replies"] == 1
+    assert rows_of(with_room)[DELTA]["reply"]
 
 
-def test_run_that_was_killed_keeps_what_it_paid_for(with_model: Tools, tiny_model: Path, tmp_path: Path) -> None:
-    many = {name: Text(f"Reads the file format number {n} of an archive.") for n, name in enumerate(names_in_shard(12))}
-    publish_texts(with_model, many, "2020-07-21")
-    program = (
-        "import sys; sys.path.insert(0, 'tests')\n"
-        "from pathlib import Path\n"
-        "from builds import build, tools\n"
-        "from test_enrichments import SAMPLE, asking\n"
-        f"build('enrichments', {SHARD!r}, asking(tools(Path({str(tmp_path / 'data')!r}), SAMPLE), {str(tiny_model)!r}))"
-    )
-    run = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
-    journal = Path(with_model.journal.folder) / f"{SHARD}.jsonl"
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):
-        assert run.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    kept = journal.read_bytes().count(b"\n")
-    assert with_model.store.find("enrichments", SHARD) is None
-    built = build("enrichments", SHARD, with_model)
-    assert built.inputs.numbers["cache_hits"] == kept
-    assert built.inputs.numbers["replies"] == 12 - kept
-    assert len(built.rows) == 12
+def test_question_whose_process_died_is_asked_again_by_the_next_run_alone(
+    with_model: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Child.ask
+
+    def dies_of_alpha(child: Child, messages: tuple[dict[str, str], ...]) -> dict:
+        if ALPHA in messages[-1]["content"]:
+            child.kill()
+        return ask(child, messages)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Child, "ask", dies_of_alpha)
+        died = rows_of(build("enrichments", SHARD, with_model))
+    assert (died[ALPHA]["method"], died[ALPHA]["reply"]) == ("extractive", None)
+    assert "process with the model ended" in died[ALPHA]["error"]
+    again = build("enrichments", SHARD, with_model)
+    assert (again.inputs.numbers["new_rows"], again.inputs.numbers["replies"], len(again.rows)) == (1, 1, 3)
+    rows = rows_of(again)
+    assert rows.pop(ALPHA)["reply"]
+    assert rows.items() <= died.items()
+    assert build("enrichments", SHARD, with_model).inputs.numbers["new_rows"] == 0
+    assert (Path(with_model.journal.folder) / f"{SHARD}.jsonl").read_bytes() == b""
+
+
+def test_reply_that_was_out_of_time_is_asked_for_again(with_model: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(asking_module, "SECONDS", 0.0)
+        late = rows_of(build("enrichments", SHARD, with_model))
+    assert {row["finish_reason"] for row in late.values()} == {"time"}
+    assert all(row["error"] for row in late.values())
+    again = build("enrichments", SHARD, with_model)
+    assert again.inputs.numbers["replies"] == len(again.rows) == 3
+    assert "time" not in {row["finish_reason"] for row in again.rows.to_pylist()}
 
 
 def test_broken_model_fails_the_shard_and_leaves_it_as_it_was(with_model: Tools, tmp_path: Path) -> None:
-    from resources.errors import BadInput
-
     before = build("enrichments", SHARD, with_model).published
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(Path(with_model.language_model.model).read_bytes()[:1000])
     with pytest.raises(BadInput, match=r"cut\.gguf"):
-        build("enrichments", SHARD, asking(with_model, str(cut)))
+        build("enrichments", SHARD, asking(with_model, cut))
     assert with_model.store.find("enrichments", SHARD) == before
 
 
@@ -260,82 +183,3 @@ def test_hostile_text_is_shown_with_its_markup_made_harmless(without_model: Tool
     shown = built.inputs.notes["examples"]
     assert "Pads strings" in shown
     assert not any(part in shown for part in ("<", "\u202e", "\u0007", "](javascript"))
-
-
-def spans_check(with_tools: Tools) -> AssetCheckResult:
-    found = spans_support_summaries(with_tools.store, with_tools.sessions)
-    assert isinstance(found, AssetCheckResult)
-    return found
-
-
-def test_check_finds_a_span_that_is_not_in_its_text(without_model: Tools) -> None:
-    rows = build("enrichments", SHARD, without_model).rows
-    assert spans_check(without_model).passed
-    changed = [{**row, "spans": [{**s, "start": s["start"] + 1} for s in row["spans"]]} for row in rows.to_pylist()]
-    without_model.store.publish(ENRICHMENTS, SHARD, pa.Table.from_pylist(changed, ENRICHMENTS.arrow))
-    found = spans_check(without_model)
-    assert not found.passed
-    assert found.metadata["broken_spans"].value == 3
-
-
-def test_check_finds_a_summary_without_a_span(without_model: Tools) -> None:
-    rows = build("enrichments", SHARD, without_model).rows.to_pylist()
-    without = [{**row, "spans": []} for row in rows]
-    without_model.store.publish(ENRICHMENTS, SHARD, pa.Table.from_pylist(without, ENRICHMENTS.arrow))
-    assert not spans_check(without_model).passed
-
-
-def wrote_check(with_tools: Tools) -> AssetCheckResult:
-    resources = (with_tools.store, with_tools.sessions, with_tools.language_model)
-    found = model_wrote_summaries(build_asset_check_context(), *resources)
-    assert isinstance(found, AssetCheckResult)
-    return found
-
-
-def test_without_a_model_a_warning_says_how_to_turn_it_on(without_model: Tools) -> None:
-    build("enrichments", SHARD, without_model)
-    found = wrote_check(without_model)
-    assert (found.passed, found.severity) == (False, AssetCheckSeverity.WARN)
-    assert "make model" in (found.description or "")
-
-
-def test_model_whose_answers_cannot_be_used_is_told(with_model: Tools) -> None:
-    build("enrichments", SHARD, with_model)
-    found = wrote_check(with_model)
-    assert not found.passed
-    assert "3 of 3 answers could not be used" in (found.description or "")
-
-
-REPLY = KeptReply("p" * 64, "m" * 64, "r", '{"summary": "x"}', "stop", 10, 5, 0.5, None)
-
-
-def test_journal_gives_back_what_was_written(tmp_path: Path) -> None:
-    journals = ReplyJournal(folder=str(tmp_path))
-    with journals.open(SHARD, set()) as journal:
-        journal.write(REPLY)
-    with journals.open(SHARD, set()) as journal:
-        assert journal.held == [REPLY]
-    with journals.open(SHARD, {(REPLY.prompt_sha256, REPLY.model)}) as journal:
-        assert journal.held == []
-    assert (tmp_path / f"{SHARD}.jsonl").read_text() == ""
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        json.dumps(vars(REPLY))[:40],
-        json.dumps({**vars(REPLY), "tokens_in": "many"}),
-        json.dumps({**vars(REPLY), "more": 1}),
-        json.dumps([1, 2]),
-        "\x00\xff\n\n",
-        "{" * 5000,
-    ],
-)
-def test_spoilt_lines_of_a_journal_are_passed_over(tmp_path: Path, line: str) -> None:
-    path = tmp_path / f"{SHARD}.jsonl"
-    path.write_text(f"{json.dumps(vars(REPLY))}\n{line}", encoding="utf-8")
-    with ReplyJournal(folder=str(tmp_path)).open(SHARD, set()) as journal:
-        assert journal.held == [REPLY]
-        journal.write(replace(REPLY, prompt_sha256="q" * 64))
-    with ReplyJournal(folder=str(tmp_path)).open(SHARD, set()) as journal:
-        assert [r.prompt_sha256[0] for r in journal.held] == ["p", "q"]

@@ -1,12 +1,15 @@
 """What must hold of all enrichments together."""
 
+from typing import Any
+
+import duckdb
 from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, asset_check
 
 from assets.enrichment.enrichments import enrichments
 from assets.schemas.enrichment import ENRICHMENTS
 from assets.table_asset import SQL
 from resources.language_model import HOW_TO_TURN_ON, LanguageModel
-from resources.session import Sessions, first_row, view
+from resources.session import Sessions, view
 from resources.table_store import TableStore
 
 # a model whose answers fail this often is the wrong one, or its prompt is
@@ -19,12 +22,15 @@ def spans_support_summaries(store: TableStore, sessions: Sessions) -> AssetCheck
     with sessions.open() as con:
         view(con, store, ENRICHMENTS.name, store.partitions(ENRICHMENTS.name))
         view(con, store, "texts", store.partitions("texts")[-1])
-        spans, broken, such_as = first_row(con, (SQL / "enrichment" / "broken_spans.sql").read_text()) or (0, 0, None)
-        unsupported = (first_row(con, (SQL / "enrichment" / "methods.sql").read_text()) or (0,) * 5)[-1]
+        found = _figures(con, "broken_spans") | _figures(con, "methods")
     return AssetCheckResult(
-        passed=not broken and not unsupported,
-        description=f"{spans:,} spans compared with their texts",
-        metadata={"broken_spans": broken, "such_as": such_as or "", "summaries_without_span": unsupported},
+        passed=not found["broken"] and not found["unsupported"],
+        description=f"{found['spans']:,} spans compared with their texts",
+        metadata={
+            "broken_spans": found["broken"],
+            "such_as": found["such_as"] or "",
+            "summaries_without_span": found["unsupported"],
+        },
     )
 
 
@@ -35,8 +41,8 @@ def model_wrote_summaries(
     """A warning: rows that the text's own best sentence had to fill are marked as such."""
     with sessions.open() as con:
         view(con, store, ENRICHMENTS.name, store.partitions(ENRICHMENTS.name))
-        counts = first_row(con, (SQL / "enrichment" / "methods.sql").read_text()) or (0,) * 5
-    asked, failed, never_asked = counts[0] - counts[3], counts[2], counts[3]
+        found = _figures(con, "methods")
+    failed, asked, never_asked = found["failed"], found["asked"], found["never_asked"]
     if language_model.model:
         words = f"{failed:,} of {asked:,} answers could not be used; {never_asked:,} rows are from before the model"
     else:
@@ -46,5 +52,11 @@ def model_wrote_summaries(
         passed=bool(language_model.model) and failed <= EXTRACTIVE_AT_MOST * asked,
         severity=AssetCheckSeverity.WARN,
         description=words,
-        metadata={"rows": counts[0], "extractive": counts[1], "failed": failed},
+        metadata={name: found[name] for name in ("rows", "extractive", "failed")},
     )
+
+
+def _figures(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
+    """The one row of a query, by the names of its columns."""
+    [row] = con.sql((SQL / "enrichment" / f"{query}.sql").read_text()).to_arrow_table().to_pylist()
+    return row

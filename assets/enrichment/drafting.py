@@ -6,29 +6,27 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from resources.reply_journal import KeptReply
+from assets.enrichment.replies import columns_of
+from resources.language_model import Reply
 from resources.text_embedding import vectors
 
 if TYPE_CHECKING:
     from ml.enrichment.category import Category, Classes
     from ml.enrichment.drafts import CrateReading, Draft
 
-OF_REPLY = ("prompt_sha256", "finish_reason", "runtime", "tokens_in", "tokens_out", "seconds")
 
-
-def drafted(reading: CrateReading, reply: KeptReply | None) -> dict[str, Any]:
+def drafted(reading: CrateReading, reply: Reply | None) -> dict[str, Any]:
     """The columns that summary and use cases come with. `reply` is None where no model was asked."""
     draft, error = _grounded(reading, reply)
     return {
         **asdict(draft or reading.extract()),
         "method": "llama_cpp" if draft else "extractive",
         "error": error,
-        "reply": reply and reply.text,
-        **{name: reply and getattr(reply, name) for name in OF_REPLY},
+        **columns_of(reply),
     }
 
 
-def _grounded(reading: CrateReading, reply: KeptReply | None) -> tuple[Draft | None, str | None]:
+def _grounded(reading: CrateReading, reply: Reply | None) -> tuple[Draft | None, str | None]:
     """What of a reply the text supports; or None, and why."""
     from ml.enrichment.answer import InvalidAnswer
 

@@ -6,14 +6,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.enrichment.asking import Asking, prompt_hash, replies_of
+from assets.enrichment.asking import Asking, prompt_hash
 from assets.enrichment.drafting import categories_of, drafted
+from assets.enrichment.replies import reply_in
 from assets.enrichment.reporting import report
 from assets.enrichment.texts import texts
 from assets.registry.crates import crates
 from assets.registry.versions import versions
 from assets.schemas.enrichment import ENRICHMENTS
 from assets.table_asset import SHARDS, SQL, Inputs, all_partitions, table_asset
+from resources.language_model import Reply
 from resources.session import set_variables, view
 
 NO_MODEL = "none"
@@ -27,26 +29,27 @@ BATCH = 512  # texts that are held and asked together
     kinds={"python", "llama_cpp"},
     partitions=SHARDS,
 )
-def enrichments(inputs: Inputs) -> pa.Table:
+def enrichments(inputs: Inputs) -> pa.RecordBatchReader:
     """Of the newest snapshot's texts, those that are new, added to all that were read before: no text is read twice by
-    the same prompt and model. Without a model, or where its answer cannot be shown to be so, the text's own best
-    sentence stands, and is marked as that.
+    the same prompt and model, unless the machine failed. Without a model, or where its answer cannot be shown to be so,
+    the text's own best sentence stands, and is marked as that.
     """
     model = inputs.tools.language_model.file()
     before = _published(inputs)
-    new = _new_texts(inputs, before, model.sha256 if model else NO_MODEL)
+    asked = model.sha256 if model else NO_MODEL
+    new = _new_texts(inputs, before, asked)
     if model is None:
-        rows = [row for batch in new for row in _rows(inputs, batch, None)]
+        rows = [row for batch in new for row in _rows(batch, asked, None)]
         report(inputs, rows, None)
     else:
-        known = {r.prompt_sha256: r for r in replies_of(before.to_pylist()) if r.model == model.sha256}
-        with inputs.tools.journal.open(inputs.key, {(key, model.sha256) for key in known}) as journal:
-            known |= {r.prompt_sha256: r for r in journal.held if r.model == model.sha256}
-            asking = Asking(inputs.tools.language_model, model, journal, known)
-            rows = [row for batch in new for row in _rows(inputs, batch, asking)]
+        known = _known(before, asked)
+        with inputs.tools.journal.open(inputs.key, {(key, asked) for key in known}) as journal:
+            known |= {reply.key: reply for reply in journal.held if reply.model == asked}
+            asking = Asking(inputs.tools.language_model, journal, known)
+            rows = [row for batch in new for row in _rows(batch, asked, asking)]
         report(inputs, rows, asking)
-    together = pa.concat_tables([before, pa.Table.from_pylist(rows, ENRICHMENTS.arrow)])
-    return together.sort_by([(column, "ascending") for column in ENRICHMENTS.key])
+    inputs.con.register("made", pa.Table.from_pylist(rows, ENRICHMENTS.arrow))
+    return inputs.con.sql((SQL / "enrichment" / "together.sql").read_text()).to_arrow_reader(BATCH)
 
 
 def _published(inputs: Inputs) -> pa.Table:
@@ -57,6 +60,12 @@ def _published(inputs: Inputs) -> pa.Table:
     return pq.read_table(inputs.store.need(ENRICHMENTS.name, inputs.key).path).cast(ENRICHMENTS.arrow)
 
 
+def _known(before: pa.Table, model: str) -> dict[str, Reply]:
+    """The replies of a model that the table has, by hash of the prompt."""
+    replies = [reply_in(row) for row in before.to_pylist() if row["model"] == model and row["prompt_sha256"]]
+    return {reply.key: reply for reply in replies if reply.is_whole}
+
+
 def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[dict[str, Any]]]:
     """The texts to read, in batches."""
     from ml.enrichment.prompt import PROMPT_VERSION
@@ -65,14 +74,14 @@ def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[di
     for table in ("crates", "versions", "texts"):
         view(con, inputs.store, table, snapshots[-1] if snapshots else "newest")
     set_variables(con, shard=inputs.key, prompt_version=PROMPT_VERSION, model=model)
-    con.register("enriched", before.select(list(ENRICHMENTS.key)))
+    con.register("enriched", before)
     con.execute((SQL / "enrichment" / "written.sql").read_text())
     rows = con.sql((SQL / "enrichment" / "new_texts.sql").read_text()).to_arrow_reader(BATCH)
     for batch in rows:
         yield batch.to_pylist()
 
 
-def _rows(inputs: Inputs, written: list[dict[str, Any]], asking: Asking | None) -> list[dict[str, Any]]:
+def _rows(written: list[dict[str, Any]], model: str, asking: Asking | None) -> list[dict[str, Any]]:
     """A row for each text: one bad text has its error in its row, and stops nothing."""
     from ml.enrichment.drafts import CrateReading, CrateText
     from ml.enrichment.prompt import PROMPT_VERSION
@@ -85,11 +94,10 @@ def _rows(inputs: Inputs, written: list[dict[str, Any]], asking: Asking | None) 
     categories = categories_of(written, readings)
     return [
         {
-            "input_sha256": text["input_sha256"],
-            "prompt_version": PROMPT_VERSION,
-            "model": asking.model.sha256 if asking else NO_MODEL,
-            **{name: text[name] for name in ("crate", "num", "known_at", "content_sha256")},
             **drafted(reading, replies[prompt_hash(prompt)] if prompt else None),
+            **{name: text[name] for name in ("input_sha256", "crate", "num", "known_at", "content_sha256")},
+            "prompt_version": PROMPT_VERSION,
+            "model": model,
             "category": category.slug,
             "category_source": category.source,
             "category_margin": category.margin,

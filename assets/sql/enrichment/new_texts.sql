@@ -5,5 +5,7 @@ where not exists (
     where e.input_sha256 = w.input_sha256
         and e.prompt_version = getvariable('prompt_version')
         and e.model = getvariable('model')
+        -- where no whole reply came, the machine failed and not the text: it is asked again
+        and (e.error is null or (e.reply is not null and e.finish_reason <> 'time'))
 )
 order by input_sha256
