@@ -69,7 +69,7 @@ bench: .venv/ready
 	@$(BIN)/python -m benchmarks.features
 
 bench-enrichment: .venv/model-ready
-	@$(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))
 
 bench-full: .venv/ready
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))

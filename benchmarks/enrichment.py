@@ -7,22 +7,19 @@ it measures the extractive method. Disagreements are listed in $CRATES_DATA/benc
 
 import argparse
 import json
-import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
-import pyarrow as pa
+from builds import build
+from enriching import Text, publish_texts
 
-from assets.enrichment.enrichments import enrichments  # noqa: F401  (its build is in BUILDS)
-from assets.schemas.registry import CRATES, TEXTS, VERSIONS
-from assets.table_asset import BUILDS, SHARDS, Tools
+from assets.table_asset import SHARDS, Tools
 from benchmarks.golden.judging import Judged, judge, reliability, use_cases_that_are_uses
 from benchmarks.golden.reading import SLUGS, GoldenCrate, golden
 from ml.enrichment.drafts import CrateReading, CrateText
@@ -31,7 +28,6 @@ from resources.language_model import LanguageModel, Question
 from resources.settings import Settings
 
 CRATES_PER_HOUR = 1_000
-LOG = logging.getLogger("benchmark")
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
     print(f"\n{model or 'without a model'}: {len(crates)} golden crates")
     with TemporaryDirectory() as folder:
         tools = installation(Path(folder), model)
-        publish(tools, crates)
+        publish_texts(tools, {c.name: text_of(c) for c in crates if c.description or c.readme})
         first, second = measure(tools), measure(tools)
         by_model = categories_by_model(tools.language_model, crates) if model else None
     if model:
@@ -93,37 +89,9 @@ def installation(folder: Path, model: str) -> Tools:
     return Tools(**{name: resources[name] for name in Tools.NAMES})
 
 
-def publish(tools: Tools, crates: list[GoldenCrate]) -> None:
-    """The golden crates as the tables of a snapshot."""
-    at = {"created_at": datetime(2026, 11, 1), "created_at_exact": True}
-    named = list(enumerate((c for c in crates if c.description or c.readme), 1))
-    rows = {
-        CRATES: [{"id": n, "name": c.name, "canonical_name": c.name.lower().replace("-", "_"), **at} for n, c in named],
-        VERSIONS: [
-            {
-                "id": n,
-                "crate_id": n,
-                "num": "1.0.0",
-                "version_key": "1",
-                "yanked": False,
-                "keywords": list(c.keywords),
-                **at,
-            }
-            for n, c in named
-        ],
-        TEXTS: [
-            {
-                "version_id": n,
-                "crate_id": n,
-                "description": c.description,
-                "readme": c.readme,
-                "content_sha256": f"{n:064x}",
-            }
-            for n, c in named
-        ],
-    }
-    for table, found in rows.items():
-        tools.store.publish(table, "2026-11-01", pa.Table.from_pylist(found, table.arrow))
+def text_of(crate: GoldenCrate) -> Text:
+    """A golden crate as a version whose author names no category."""
+    return Text(crate.description, crate.readme, keywords=crate.keywords)
 
 
 def measure(tools: Tools) -> Measured:
@@ -132,7 +100,7 @@ def measure(tools: Tools) -> Measured:
     started = time.monotonic()
     with peak_of_children() as peak:
         for shard in SHARDS.get_partition_keys():
-            built = BUILDS["enrichments"].run(shard, tools, LOG)
+            built = build("enrichments", shard, tools)
             rows += built.rows.to_pylist()
             numbers = built.inputs.numbers
             replies += int(numbers.get("replies", 0))
