@@ -138,18 +138,18 @@ def categories_by_model(model: LanguageModel, crates: list[GoldenCrate]) -> tupl
     texts = {c.name: CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)).prompt() for c in crates}
     labelled = {c.name: c for c in crates if c.primary and texts[c.name]}
     questions = [
-        Question(name, ({"role": "system", "content": system}, prompt[-1]))
+        Question(name, ({"role": "system", "content": system}, prompt[-1]), schema)
         for name in labelled
         if (prompt := texts[name])
     ]
-    said = {reply.key: reply for reply in model.ask(questions, schema, 24, 60.0)}
+    said = {reply.key: reply for reply in model.ask(questions, 24, 60.0)}
     whole = {name: json.loads(reply.text or "") for name, reply in said.items() if reply.finish_reason == "stop"}
     right = sum(whole.get(name, {}).get("category") in crate.accepted for name, crate in labelled.items())
     return right, len(labelled)
 
 
 def print_speed(first: Measured, second: Measured) -> None:
-    an_hour = first.replies / first.model_seconds * 3600
+    an_hour = sum(row["reply"] is not None for row in first.rows) / first.model_seconds * 3600
     unfinished = sum(row["error"] is not None and row["reply"] is None for row in first.rows)
     print(f"  crates an hour                {an_hour:8,.0f}   (asked: {CRATES_PER_HOUR:,}; loading included)")
     print(f"  seconds of a reply, median    {sorted(r['seconds'] or 0 for r in first.rows)[len(first.rows) // 2]:8.2f}")

@@ -23,10 +23,12 @@ PER_BYTE, BESIDE = 1.6, 200 << 20
 
 @dataclass(frozen=True)
 class Question:
-    """One prompt: chat messages, the system's first, which is the same for all so that it is read once."""
+    """One prompt: chat messages, the system's first, which is the same for many so that it is read once; and the JSON
+    schema of the reply."""
 
     key: str
     messages: tuple[dict[str, str], ...]
+    schema: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,14 @@ class LanguageModel(ConfigurableResource):
     def _workers(self) -> int:
         return max(1, min(self.workers, os.cpu_count() or 1))
 
-    def ask(
-        self, questions: Iterable[Question], schema: dict[str, Any], max_tokens: int, seconds: float
-    ) -> Iterator[Reply]:
-        """One reply to each question, in JSON of the schema, as they are ready. A question that kills its process has
+    def ask(self, questions: Iterable[Question], max_tokens: int, seconds: float) -> Iterator[Reply]:
+        """One reply to each question, in JSON of its schema, as they are ready. A question that kills its process has
         the error, and the others go on. Raises BadInput if the model cannot be loaded."""
         model = self.file()
         if model is None:
             raise BadInput(f"no language model is configured: {HOW_TO_TURN_ON}")
         limits = {"max_tokens": max_tokens, "seconds": seconds}
-        job = {"path": str(model.path), "context": self.context, "schema": schema, **limits}
+        job = {"path": str(model.path), "context": self.context, **limits}
         asking = _Asking(job, model.sha256, iter(questions))
         workers = [threading.Thread(target=asking.work, daemon=True) for _ in range(self._workers)]
         for worker in workers:
@@ -135,7 +135,8 @@ class _Asking:
             while (question := self._next()) is not None:
                 child = child or self._start()
                 try:
-                    self._done.put(Reply(question.key, self._model, child.runtime, **child.ask(question.messages)))
+                    said = child.ask(question.messages, question.schema)
+                    self._done.put(Reply(question.key, self._model, child.runtime, **said))
                 except ChildFailed as error:
                     self._done.put(Reply(question.key, self._model, child.runtime, 0.0, error=str(error)))
                     child = None

@@ -46,9 +46,9 @@ class Child:
             raise ChildFailed(str(loaded.get("failed", "said nothing of its model")))
         self.runtime = str(loaded["runtime"])
 
-    def ask(self, messages: tuple[dict[str, str], ...]) -> dict[str, Any]:
+    def ask(self, messages: tuple[dict[str, str], ...], schema: dict[str, Any]) -> dict[str, Any]:
         """The reply to one question. Raises ChildFailed."""
-        return self._exchange({"messages": messages}, self.job["seconds"] + GRACE_SECONDS)
+        return self._exchange({"messages": messages, "schema": schema}, self.job["seconds"] + GRACE_SECONDS)
 
     def kill(self) -> None:
         """Ends it, whatever it does; who waits for it sees its output end."""

@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 import time
+from functools import lru_cache
 from typing import Any, TextIO
 
 PR_SET_PDEATHSIG = 1
+GRAMMARS = 64  # that are held: to make one costs milliseconds
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
         return
     _send(replies, {"runtime": reader.runtime})
     for line in sys.stdin:
-        _send(replies, reader.reply(json.loads(line)["messages"]))
+        _send(replies, reader.reply(**json.loads(line)))
 
 
 def _die_with_parent() -> None:
@@ -41,8 +43,16 @@ def _send(replies: TextIO, message: dict[str, Any]) -> None:
     replies.flush()
 
 
+@lru_cache(GRAMMARS)
+def _grammar(schema: str) -> Any:
+    """From a schema only: llama.cpp dies of a malformed grammar."""
+    import llama_cpp
+
+    return llama_cpp.LlamaGrammar.from_json_schema(schema, verbose=False)
+
+
 class _Reader:
-    """One model with one grammar. The same question gets the same reply: temperature 0, one thread."""
+    """One model. The same question gets the same reply: temperature 0, one thread."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         import llama_cpp
@@ -52,8 +62,6 @@ class _Reader:
         self._llama = llama_cpp.Llama(
             job["path"], n_ctx=job["context"], n_threads=1, n_threads_batch=1, seed=0, verbose=False
         )
-        # from a schema only: llama.cpp dies of a malformed grammar
-        self._grammar = llama_cpp.LlamaGrammar.from_json_schema(json.dumps(job["schema"]), verbose=False)
         template = self._llama.metadata.get("tokenizer.chat_template")
         if template is None:
             raise ValueError("the model has no chat template: take one that was made to follow instructions")
@@ -67,17 +75,17 @@ class _Reader:
     def _text_of(self, token: int) -> str:
         return self._llama._model.token_get_text(token) if token != -1 else ""
 
-    def reply(self, messages: list[dict[str, str]]) -> dict[str, Any]:
+    def reply(self, messages: list[dict[str, str]], schema: dict[str, Any]) -> dict[str, Any]:
         """What the model says, or an error: of this question alone."""
         started = time.monotonic()
         try:
-            said = self._complete(messages, started + self._job["seconds"])
+            said = self._complete(messages, _grammar(json.dumps(schema)), started + self._job["seconds"])
         except (ValueError, RuntimeError) as error:
             self._llama.reset()  # what was read of the prompt is not to be reused
             said = {"error": str(error)}
         return {**said, "seconds": time.monotonic() - started}
 
-    def _complete(self, messages: list[dict[str, str]], deadline: float) -> dict[str, Any]:
+    def _complete(self, messages: list[dict[str, str]], grammar: Any, deadline: float) -> dict[str, Any]:
         from llama_cpp import StoppingCriteriaList
 
         prompt = self._formatter(messages=messages)  # type: ignore[arg-type]
@@ -97,7 +105,7 @@ class _Reader:
             max_tokens=self._job["max_tokens"],
             temperature=0.0,
             seed=0,
-            grammar=self._grammar,
+            grammar=grammar,
             stop=prompt.stop,
             stopping_criteria=StoppingCriteriaList([*(prompt.stopping_criteria or []), late]),
         )

@@ -127,10 +127,10 @@ def test_question_whose_process_died_is_asked_again_by_the_next_run_alone(
 ) -> None:
     ask = Child.ask
 
-    def dies_of_alpha(child: Child, messages: tuple[dict[str, str], ...]) -> dict:
+    def dies_of_alpha(child: Child, messages: tuple[dict[str, str], ...], schema: dict) -> dict:
         if ALPHA in messages[-1]["content"]:
             child.kill()
-        return ask(child, messages)
+        return ask(child, messages, schema)
 
     with monkeypatch.context() as patched:
         patched.setattr(Child, "ask", dies_of_alpha)

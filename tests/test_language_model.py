@@ -32,11 +32,11 @@ def model(path: Path | str, folder: Path, **settings: object) -> LanguageModel:
 
 def questions(count: int, length: int = 20) -> list[Question]:
     texts = [f"Crate: c{n} " + "reads files " * (length // 12) for n in range(count)]
-    return [Question(str(n), (SYSTEM, {"role": "user", "content": text})) for n, text in enumerate(texts)]
+    return [Question(str(n), (SYSTEM, {"role": "user", "content": text}), SCHEMA) for n, text in enumerate(texts)]
 
 
 def ask(llm: LanguageModel, asked: list[Question], max_tokens: int = 24, seconds: float = 30) -> dict[str, Reply]:
-    replies = list(llm.ask(asked, SCHEMA, max_tokens, seconds))
+    replies = list(llm.ask(asked, max_tokens, seconds))
     assert sorted(r.key for r in replies) == sorted(q.key for q in asked)
     return {r.key: r for r in replies}
 
@@ -72,7 +72,7 @@ def test_same_question_has_the_same_reply_in_any_order_by_any_number_of_workers(
 
 
 def test_prompt_longer_than_the_context_is_an_error_of_its_question_alone(tiny: Path, tmp_path: Path) -> None:
-    long = Question("long", (SYSTEM, {"role": "user", "content": "x" * 600}))
+    long = Question("long", (SYSTEM, {"role": "user", "content": "x" * 600}), SCHEMA)
     replies = ask(model(tiny, tmp_path, context=512), [*questions(1), long])
     assert "the context has room for" in (replies["long"].error or "")
     assert replies["long"].text is None
@@ -86,7 +86,7 @@ def test_generation_without_end_is_bounded_in_seconds(tiny: Path, tmp_path: Path
 
 def test_killed_child_costs_its_question_alone(tiny: Path, tmp_path: Path) -> None:
     llm = model(tiny, tmp_path)
-    replies = llm.ask(questions(3), SCHEMA, 300, 30)
+    replies = llm.ask(questions(3), 300, 30)
     first = next(replies)
     os.kill(children()[0].pid, signal.SIGKILL)
     rest = list(replies)
@@ -98,7 +98,7 @@ def test_killed_child_costs_its_question_alone(tiny: Path, tmp_path: Path) -> No
 
 def test_hung_child_is_ended(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llama_child, "GRACE_SECONDS", 0.5)
-    replies = model(tiny, tmp_path).ask(questions(3), SCHEMA, 300, 2)
+    replies = model(tiny, tmp_path).ask(questions(3), 300, 2)
     next(replies)
     os.kill(children()[0].pid, signal.SIGSTOP)
     started = time.monotonic()
@@ -109,7 +109,7 @@ def test_hung_child_is_ended(tiny: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_who_stops_listening_leaves_no_child(tiny: Path, tmp_path: Path) -> None:
-    replies = model(tiny, tmp_path, workers=2).ask(questions(50), SCHEMA, 300, 30)
+    replies = model(tiny, tmp_path, workers=2).ask(questions(50), 300, 30)
     next(replies)
     assert children()
     replies.close()  # pyright: ignore[reportAttributeAccessIssue]

@@ -5,8 +5,10 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from resources.language_model import LanguageModel, Question, Reply
+from resources.model_files import ModelFile
 from resources.reply_journal import Journal
 
 # a reply takes 2 to 8 s on the slowest core that was measured; far more is a machine that hangs
@@ -18,22 +20,23 @@ class Asking:
     """Asks the language model, but never what `known` has the reply to. Counts for the UI."""
 
     language_model: LanguageModel
+    model: ModelFile
     journal: Journal
     known: dict[str, Reply]  # by hash of the prompt
     reused: int = 0
     seconds: float = 0.0
     replies: list[Reply] = field(default_factory=list)
 
-    def ask(self, prompts: Iterable[tuple[dict[str, str], ...]]) -> dict[str, Reply]:
-        """The reply to each prompt, by `prompt_hash`. Each new one that is whole is kept as it comes."""
-        from ml.enrichment.prompt import MAX_TOKENS, SCHEMA
+    def ask(self, questions: Iterable[Question]) -> dict[str, Reply]:
+        """The reply to each question, by its key. Each new one that is whole is kept as it comes."""
+        from ml.enrichment.prompt import MAX_TOKENS
 
-        by_hash = {prompt_hash(messages): messages for messages in prompts}
-        found = {key: self.known[key] for key in by_hash if key in self.known}
+        by_key = {question.key: question for question in questions}
+        found = {key: self.known[key] for key in by_key if key in self.known}
         self.reused += len(found)
-        questions = [Question(key, messages) for key, messages in by_hash.items() if key not in found]
+        new = [question for key, question in by_key.items() if key not in found]
         started = time.monotonic()
-        for reply in self.language_model.ask(questions, SCHEMA, MAX_TOKENS, SECONDS):
+        for reply in self.language_model.ask(new, MAX_TOKENS, SECONDS):
             found[reply.key] = reply
             self._keep(reply)
         self.seconds += time.monotonic() - started
@@ -46,6 +49,7 @@ class Asking:
             self.known[reply.key] = reply
 
 
-def prompt_hash(messages: tuple[dict[str, str], ...]) -> str:
-    """What a reply is known by: the hash of the whole prompt, system message included."""
-    return hashlib.sha256(json.dumps(messages, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+def question(messages: tuple[dict[str, str], ...], schema: dict[str, Any]) -> Question:
+    """A question, known by the hash of its whole prompt, system message included."""
+    told = json.dumps(messages, sort_keys=True).encode("utf-8", "surrogatepass")
+    return Question(hashlib.sha256(told).hexdigest(), messages, schema)

@@ -6,9 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.enrichment.asking import Asking, prompt_hash
-from assets.enrichment.drafting import categories_of, drafted
-from assets.enrichment.replies import reply_in
+from assets.enrichment.asking import Asking, question
+from assets.enrichment.categories import category_columns, doubt, named
+from assets.enrichment.drafting import drafted
+from assets.enrichment.replies import replies_in
 from assets.enrichment.reporting import report
 from assets.enrichment.texts import texts
 from assets.registry.crates import crates
@@ -36,17 +37,16 @@ def enrichments(inputs: Inputs) -> pa.RecordBatchReader:
     """
     model = inputs.tools.language_model.file()
     before = _published(inputs)
-    asked = model.sha256 if model else NO_MODEL
-    new = _new_texts(inputs, before, asked)
+    new = _new_texts(inputs, before, model.sha256 if model else NO_MODEL)
     if model is None:
-        rows = [row for batch in new for row in _rows(batch, asked, None)]
+        rows = [row for batch in new for row in _rows(batch, None)]
         report(inputs, rows, None)
     else:
-        known = _known(before, asked)
-        with inputs.tools.journal.open(inputs.key, {(key, asked) for key in known}) as journal:
-            known |= {reply.key: reply for reply in journal.held if reply.model == asked}
-            asking = Asking(inputs.tools.language_model, journal, known)
-            rows = [row for batch in new for row in _rows(batch, asked, asking)]
+        known = _known(before, model.sha256)
+        with inputs.tools.journal.open(inputs.key, {(key, model.sha256) for key in known}) as journal:
+            known |= {reply.key: reply for reply in journal.held if reply.model == model.sha256}
+            asking = Asking(inputs.tools.language_model, model, journal, known)
+            rows = [row for batch in new for row in _rows(batch, asking)]
         report(inputs, rows, asking)
     inputs.con.register("made", pa.Table.from_pylist(rows, ENRICHMENTS.arrow))
     return inputs.con.sql((SQL / "enrichment" / "together.sql").read_text()).to_arrow_reader(BATCH)
@@ -62,8 +62,8 @@ def _published(inputs: Inputs) -> pa.Table:
 
 def _known(before: pa.Table, model: str) -> dict[str, Reply]:
     """The replies of a model that the table has, by hash of the prompt."""
-    replies = [reply_in(row) for row in before.to_pylist() if row["model"] == model and row["prompt_sha256"]]
-    return {reply.key: reply for reply in replies if reply.is_whole}
+    rows = (row for row in before.to_pylist() if row["model"] == model)
+    return {reply.key: reply for row in rows for reply in replies_in(row) if reply.is_whole}
 
 
 def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[dict[str, Any]]]:
@@ -81,26 +81,27 @@ def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[di
         yield batch.to_pylist()
 
 
-def _rows(written: list[dict[str, Any]], model: str, asking: Asking | None) -> list[dict[str, Any]]:
+def _rows(written: list[dict[str, Any]], asking: Asking | None) -> list[dict[str, Any]]:
     """A row for each text: one bad text has its error in its row, and stops nothing."""
     from ml.enrichment.drafts import CrateReading, CrateText
-    from ml.enrichment.prompt import PROMPT_VERSION
+    from ml.enrichment.prompt import PROMPT_VERSION, SCHEMA
 
     readings = [
         CrateReading(CrateText(w["name"], w["description"], w["readme"], tuple(w["keywords"] or ()))) for w in written
     ]
     prompts = [reading.prompt() if asking else None for reading in readings]
-    replies = asking.ask(prompt for prompt in prompts if prompt) if asking else {}
-    categories = categories_of(written, readings)
+    questions = [question(prompt, SCHEMA) if prompt else None for prompt in prompts]
+    categories = named(written, readings)
+    doubts = [doubt(r, category, asking.model) if asking else None for r, category in zip(readings, categories)]
+    # those that begin alike follow each other
+    replies = asking.ask(q for q in (*questions, *doubts) if q) if asking else {}
     return [
         {
-            **drafted(reading, replies[prompt_hash(prompt)] if prompt else None),
+            **drafted(reading, replies[asked.key] if asked else None),
+            **category_columns(category, replies[doubted.key] if doubted else None),
             **{name: text[name] for name in ("input_sha256", "crate", "num", "known_at", "content_sha256")},
             "prompt_version": PROMPT_VERSION,
-            "model": model,
-            "category": category.slug,
-            "category_source": category.source,
-            "category_margin": category.margin,
+            "model": asking.model.sha256 if asking else NO_MODEL,
         }
-        for text, reading, prompt, category in zip(written, readings, prompts, categories)
+        for text, reading, asked, category, doubted in zip(written, readings, questions, categories, doubts)
     ]

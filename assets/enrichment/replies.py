@@ -1,5 +1,6 @@
-"""How a reply of the language model stands in a row of the table, and is read from there."""
+"""How replies of the language model stand in a row of the table, and are read from there."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -11,10 +12,14 @@ COLUMNS = {f.name: OTHERWISE.get(f.name, f.name) for f in fields(Reply) if f.nam
 
 
 def columns_of(reply: Reply | None) -> dict[str, Any]:
-    """The columns that hold a reply, all None where there is none."""
+    """The columns that hold the reply on summary and uses, all None where there is none."""
     return {column: reply and getattr(reply, name) for name, column in COLUMNS.items()}
 
 
-def reply_in(row: dict[str, Any]) -> Reply:
-    """The reply that a row of `prompt_sha256` holds; its `text` is None where none came."""
-    return Reply(**{name: row[column] for name, column in COLUMNS.items()})
+def replies_in(row: dict[str, Any]) -> Iterator[Reply]:
+    """The replies that a row holds."""
+    if row["reply"] is not None:
+        yield Reply(**{name: row[column] for name, column in COLUMNS.items()})
+    if row["category_reply"] is not None:
+        # only whole ones are there, and what one took is told nowhere
+        yield Reply(row["category_prompt_sha256"], row["model"], "", 0.0, row["category_reply"], "stop")

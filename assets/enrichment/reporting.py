@@ -26,11 +26,13 @@ def report(inputs: Inputs, rows: list[dict[str, Any]], asking: Asking | None) ->
     )
     if asking is not None:
         tokens = sum(reply.tokens_out or 0 for reply in asking.replies)
-        inputs.report(cache_hits=asking.reused, replies=len(asking.replies))
+        crates = len({reply.key for reply in asking.replies} & {row["prompt_sha256"] for row in rows})
+        by_model = sum(row["category_source"] == "model" for row in rows)
+        inputs.report(cache_hits=asking.reused, replies=len(asking.replies), categories_by_model=by_model)
         if asking.replies:
             inputs.report(
                 tokens_per_second=round(tokens / asking.seconds, 1),
-                crates_per_hour=round(len(asking.replies) / asking.seconds * 3600),
+                crates_per_hour=round(crates / asking.seconds * 3600),
                 asking_seconds=round(asking.seconds, 1),
             )
     if rows:

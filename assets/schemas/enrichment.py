@@ -27,15 +27,16 @@ ENRICHMENTS = Table(
         Column(
             "category_source",
             "string",
-            "Who says so: the author's own category, or the nearest class in a sentence embedding",
+            "Who says so: the author's own category, the nearest class in a sentence embedding, or, where that is in "
+            "doubt, a language model of 1 GB or more that chose among the nearest three",
             nullable=True,
-            accepted=("author", "embedding"),
+            accepted=("author", "embedding", "model"),
         ),
         Column(
             "category_margin",
             "double",
-            "How far its score is above the next class's: of the least third every fifth is wrong; null where the "
-            "author chose",
+            "How far the nearest class's score is above the next one's: of the least third every fifth is wrong; null "
+            "where the author chose",
             nullable=True,
         ),
         Column(
@@ -50,6 +51,8 @@ ENRICHMENTS = Table(
             "Who wrote summary and use cases: a language model, or the text's own best sentence",
             accepted=("llama_cpp", "extractive"),
         ),
+        Column("category_prompt_sha256", "string", "Hash of the prompt, if a model was asked for it", nullable=True),
+        Column("category_reply", "string", "What the model said of the category, as it said it", nullable=True),
         Column("repairs", "list<string>", "What was mended in the model's answer"),
         Column("error", "string", "Why the model that was asked is not the method", nullable=True),
         Column("prompt_sha256", "string", "Hash of the prompt, if a model was asked", nullable=True),

@@ -16,6 +16,7 @@ CLASSES = Path(__file__).with_name("categories.toml")
 LEAST_SIMILARITY = 0.35
 # chosen on benchmarks/golden/dev_labels.csv, as the similarity above
 STRENGTH, PARTING = 1.0, 0.05
+NEAREST = 3  # classes: the right one is nearly always among them
 README_CHARACTERS = 300
 # every crate is one: the word only draws its text to classes that speak of the language
 COMMON = re.compile(r"\b(?:(?:pure|native|safe|idiomatic)[ -])?rust\b|\bcrates?\b", re.IGNORECASE)
@@ -25,11 +26,13 @@ BESIDE = frozenset({"no-std", "wasm", "rust-patterns", "external-ffi-bindings", 
 
 @dataclass(frozen=True)
 class Category:
-    """`slug` is None where nothing is known. `margin` is how far its score is above the next class's."""
+    """`slug` is None where nothing is known. `margin` is how far its score is above the next class's; `nearest` are the
+    slugs of the classes with the best scores, the best first."""
 
     slug: str | None
     margin: float | None
     source: Literal["author", "embedding"] | None
+    nearest: tuple[str, ...] = ()
 
 
 UNKNOWN = Category(None, None, None)
@@ -86,8 +89,9 @@ class Classes:
         similar = self.similarity(vectors)
         found = []
         for near, row in zip(similar, similar + PARTING * self._parting.predict_log_proba(vectors)):
-            second, first = row.argsort()[-2:]
+            first, second, *others = row.argsort()[::-1][:NEAREST]
+            nearest = tuple(self.slugs[number] for number in (first, second, *others))
             known = near[first] >= LEAST_SIMILARITY
             margin = round(float(row[first] - row[second]), 6)
-            found.append(Category(self.slugs[first], margin, "embedding") if known else UNKNOWN)
+            found.append(Category(nearest[0], margin, "embedding", nearest) if known else UNKNOWN)
         return found

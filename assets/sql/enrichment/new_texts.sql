@@ -7,5 +7,6 @@ where not exists (
         and e.model = getvariable('model')
         -- where no whole reply came, the machine failed and not the text: it is asked again
         and (e.error is null or (e.reply is not null and e.finish_reason <> 'time'))
+        and (e.category_prompt_sha256 is null or e.category_reply is not null)
 )
 order by input_sha256

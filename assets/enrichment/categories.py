@@ -1,0 +1,72 @@
+"""The category of each text: its author's own, the nearest class's, or, where that is in doubt, a large model's."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from assets.enrichment.asking import question
+from resources.language_model import Question, Reply
+from resources.model_files import ModelFile
+from resources.text_embedding import vectors
+
+if TYPE_CHECKING:
+    from ml.enrichment.category import Category, Classes
+    from ml.enrichment.drafts import CrateReading
+
+# which of the measured models is more often right than the embedding where that is in doubt: 1.5B (1.12 GB) is, by 6 of
+# 25, and 0.5B (0.49 GB) hardly
+LEAST_BYTES = 1_000_000_000
+
+
+def doubt(reading: CrateReading, category: Category, model: ModelFile) -> Question | None:
+    """What to ask the model of a category; None where it is not in doubt, or the model is too small."""
+    from ml.enrichment.doubt import is_doubtful, messages, schema
+
+    prompt = reading.prompt() if model.bytes >= LEAST_BYTES and is_doubtful(category) else None
+    return question(messages(prompt[-1]["content"], category.nearest), schema(category.nearest)) if prompt else None
+
+
+def category_columns(category: Category, reply: Reply | None) -> dict[str, Any]:
+    """The columns of a category. `reply` is None where no model was asked of it; only a whole one counts."""
+    from ml.enrichment.doubt import chosen
+
+    text = reply.text if reply and reply.is_whole else None
+    said = chosen(text, category.nearest) if text else None
+    return {
+        "category": said or category.slug,
+        "category_source": "model" if said else category.source,
+        "category_margin": category.margin,
+        "category_prompt_sha256": reply.key if reply else None,
+        "category_reply": text,
+    }
+
+
+def named(written: list[dict[str, Any]], readings: list[CrateReading]) -> list[Category]:
+    """The author's own category of each text, else that of the nearest class."""
+    from ml.enrichment.category import UNKNOWN, of_author
+
+    found = [of_author(text["categories"]) for text in written]
+    compared = {
+        place: compared
+        for place, (text, reading) in enumerate(zip(written, readings))
+        if found[place] == UNKNOWN and (compared := _compared(text, reading))
+    }
+    if compared:
+        named = _classes().categories(vectors(list(compared.values())))
+        for place, category in zip(compared, named):
+            found[place] = category
+    return found
+
+
+@cache
+def _classes() -> Classes:
+    from ml.enrichment.category import Classes, class_texts
+
+    return Classes(vectors(class_texts()))
+
+
+def _compared(text: dict[str, Any], reading: CrateReading) -> str:
+    from ml.enrichment.category import text_of
+
+    return text_of(text["name"], text["description"], text["keywords"] or (), reading.readme, reading.language)
