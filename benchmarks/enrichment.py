@@ -19,8 +19,9 @@ import psutil
 from builds import build
 from enriching import Text, publish_texts
 
+from assets.enrichment.categories import named
 from assets.table_asset import SHARDS, Tools
-from benchmarks.golden.judging import Judged, judge, reliability, use_cases_that_are_uses
+from benchmarks.golden.judging import Judged, doubts, judge, reliability, use_cases_that_are_uses
 from benchmarks.golden.reading import SLUGS, GoldenCrate, golden
 from ml.enrichment.drafts import CrateReading, CrateText
 from pipeline_defs.build import build_resources
@@ -63,6 +64,7 @@ def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
         by_model = categories_by_model(tools.language_model, crates) if model else None
     if model:
         print_speed(first, second)
+        print(f"  categories: {doubts(crates, first.rows, categories_by_embedding(crates))}")
     judged = judge(crates, first.rows)
     if by_model:
         judged.shares["category among those accepted, by the model"] = by_model
@@ -129,6 +131,13 @@ def peak_of_children() -> Iterator[list[int]]:
     finally:
         done.set()
         watcher.join()
+
+
+def categories_by_embedding(crates: list[GoldenCrate]) -> dict[str, str | None]:
+    """The category of each crate that no model is asked of, by name."""
+    readings = [CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)) for c in crates]
+    written = [{**vars(crate), "categories": None} for crate in crates]
+    return {crate.name: category.slug for crate, category in zip(crates, named(written, readings))}
 
 
 def categories_by_model(model: LanguageModel, crates: list[GoldenCrate]) -> tuple[int, int]:

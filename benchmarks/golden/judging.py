@@ -143,6 +143,17 @@ def reliability(crates: Iterable[GoldenCrate], rows: Iterable[Row], parts: int =
         yield f"margin {least:.3f} to {most:.3f}: {right} of {len(some)} right"
 
 
+def doubts(crates: Iterable[GoldenCrate], rows: Iterable[Row], by_embedding: dict[str, str | None]) -> str:
+    """Of the labelled categories that a model chose: how many it and the embedding have right. `by_embedding` is the
+    embedding's category of each crate, by name."""
+    labelled = {c.name.lower().replace("-", "_"): c for c in crates if c.primary}
+    chosen = [(labelled[r["crate"]], r) for r in rows if r["category_source"] == "model" and r["crate"] in labelled]
+    pairs = [(bool(_category(c, {"category": by_embedding[c.name]})), bool(_category(c, row))) for c, row in chosen]
+    embedding, model = sum(first for first, _ in pairs), sum(second for _, second in pairs)
+    better, worse = pairs.count((False, True)), pairs.count((True, False))
+    return f"{len(pairs)} in doubt: embedding {embedding} right, model {model} ({better} better, {worse} worse)"
+
+
 QUESTIONS: dict[str, Callable[[GoldenCrate, Row], Verdict]] = {
     "category among those a reader accepts": _category,
     "category is the reader's first": _strict_category,
