@@ -1,0 +1,128 @@
+"""Hears from Redis what other processes and machines changed, in order and without gaps, and keeps leases.
+
+It reads a stream, not a channel: what was said while nobody listened is read later. A disk level keeps its place in
+the stream, so it knows what it missed while its machine was off; where the stream has no longer all of it, or Redis was
+flushed, the level is emptied.
+"""
+
+import os
+import threading
+import time
+from typing import Any, Protocol
+
+import redis
+from redis.exceptions import RedisError
+
+from resources.cache import scripts
+from resources.cache.redis_level import LEASE_MS, RedisLevel
+
+BLOCK_MS = 250
+BEAT_S = 1.0
+BATCH = 1000  # changes
+MOST_OF_MESSAGE = 4096  # bytes
+
+
+class Listener(Protocol):
+    """What is told."""
+
+    def place(self) -> tuple[str, str]:
+        """The stream and the place in it that the levels are right up to; '' if they know none."""
+        ...
+
+    def keep_place(self, birth: str, place: str) -> None: ...
+
+    def forget_all(self) -> None:
+        """Something was missed: nothing that is kept can be given."""
+        ...
+
+    def heard(self) -> None:
+        """All that was said up to now is known."""
+        ...
+
+    def connected(self) -> None: ...
+
+    def key_changed(self, key: str, disk: str) -> None: ...
+
+    def tag_changed(self, tag: str, version: int) -> None: ...
+
+
+class Backplane:
+    """A thread that listens while the process lives."""
+
+    def __init__(self, level: RedisLevel, listener: Listener) -> None:
+        self._level, self._listener = level, listener
+        self._birth, self._place = listener.place()
+        self._ended = threading.Event()
+        self._heard = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cache backplane", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it listens, at the latest after `seconds`."""
+        return self._heard.wait(seconds)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join(2 * BEAT_S)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                with self._level.client(more_s=BLOCK_MS / 1000 + BEAT_S) as client:
+                    self._find_place(client)
+                    self._listen(client)
+            except (RedisError, OSError, ValueError):
+                self._heard.clear()
+            self._ended.wait(BEAT_S / 4)
+
+    def _find_place(self, client: redis.Redis) -> None:
+        """Where to read on; forgets everything if the changes since are not all there."""
+        level = self._level
+        birth, first, last = _text(client.eval(scripts.JOIN, 2, level.birth, level.stream, os.urandom(8).hex()))
+        if birth != self._birth or not _number(first) <= _number(self._place) <= _number(last):
+            self._listener.forget_all()
+            self._birth, self._place = birth, last
+            self._listener.keep_place(birth, last)
+        self._listener.connected()
+
+    def _listen(self, client: redis.Redis) -> None:
+        """Until the connection fails, Redis was flushed or the process ends. Raises what redis raises."""
+        beat = 0.0
+        while not self._ended.is_set():
+            # [] or [[stream, [(place, fields), …]]]
+            found: Any = client.xread(
+                {self._level.stream: self._place}, count=BATCH, block=BLOCK_MS if self._heard.is_set() else 1
+            )
+            for place, fields in found[0][1] if found else ():
+                self._tell(fields.get(b"m", b""))
+                self._place = place.decode()
+            self._listener.heard()
+            self._heard.set()
+            if time.monotonic() - beat > BEAT_S:
+                beat = time.monotonic()
+                self._listener.keep_place(self._birth, self._place)
+                for key, token in list(self._level.leases.items()):
+                    client.eval(scripts.RENEW, 1, self._level.lease(key), token, LEASE_MS)
+                if client.get(self._level.birth) != self._birth.encode():
+                    return
+
+    def _tell(self, message: bytes) -> None:
+        sender, _, rest = message[:MOST_OF_MESSAGE].decode(errors="replace").partition("\0")
+        kind, _, rest = rest.partition("\0")
+        name, _, last = rest.rpartition("\0")
+        if sender == self._level.sender or not name:
+            return
+        if kind == "k":
+            self._listener.key_changed(name, last)
+        elif kind == "t" and last.isdecimal() and len(last) < 19:
+            self._listener.tag_changed(name, int(last))
+
+
+def _text(found: Any) -> list[str]:
+    return [part.decode() for part in found]
+
+
+def _number(place: str) -> tuple[int, int]:
+    """A place in a stream, to compare."""
+    time_ms, _, count = place.partition("-")
+    return (int(time_ms), int(count)) if time_ms.isdecimal() and count.isdecimal() else (-1, -1)

@@ -1,0 +1,382 @@
+"""The policy over the levels, written once: the blocking and the asyncio cache drive the same coroutines.
+
+All that waits goes through `Waiting`, whose blocking form never suspends.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from resources.cache.envelope import NotAnEntry, payload_of, value_of
+from resources.cache.flights import Flight
+from resources.cache.levels import REDIS, Levels, Space
+from resources.cache.memory_level import Entry
+from resources.cache.policy import Made, Policy
+from resources.cache.redis_level import AWAY, MOST_OF_VALUE
+from resources.cache.tags import MOST_TAGS, Versions
+
+THROTTLE_S = 1.0  # a factory that failed is not called again sooner, while there is an old value to give
+LONGEST_PAUSE_S = 0.1
+
+
+class Waiting(Protocol):
+    """How this process waits for Redis, factories and other callers."""
+
+    async def execute(self, *command: Any) -> Any: ...
+
+    async def call(self, factory: Callable[[], Any]) -> Any: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    async def wait(self, done: Future[Any], seconds: float | None) -> Any:
+        """Raises TimeoutError."""
+        ...
+
+    def start(self, work: Coroutine[Any, Any, None], *, behind: bool) -> None:
+        """`behind`: the caller goes on meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a flight brought. `outdated`: its key or a tag was changed since it began, so it was not kept."""
+
+    value: Any
+    entry: Entry | None = None
+    outdated: bool = False
+
+    def read(self) -> Any:
+        return self.entry.read() if self.entry is not None else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One `get_or_set`, and what to fall back on."""
+
+    key: str
+    factory: Callable[[], Any]
+    policy: Policy
+    tags: tuple[str, ...] = ()
+    old: Entry | None = None
+    early: bool = False  # the old value is still fresh
+
+
+class Core:
+    """The cache of one namespace."""
+
+    def __init__(self, levels: Levels, waiting: Waiting, space: Space) -> None:
+        self._levels, self._waiting, self._space = levels, waiting, space
+
+    async def find(self, key: str) -> tuple[Entry | None, Entry | None]:
+        """The fresh entry of a key, or else one that is over but may still be given, from the nearest level."""
+        flight = self._levels.flights.watch(key)
+        try:
+            return await self._find(key, flight)
+        finally:
+            self._levels.flights.end(flight)
+
+    async def set(self, key: str, value: Any, policy: Policy, tags: tuple[str, ...]) -> None:
+        """Raises TypeError for a value that is not of the namespace's type."""
+        levels, disk = self._levels, self._levels.disk
+        entry = self._entry(value, policy, policy.life(None), await self.versions(tags))
+        if entry is None:  # too large for any level
+            await self.delete(key)
+            return
+        if levels.redis is not None:
+            await self._store(key, entry, "")
+        levels.flights.spoil(key)
+        flight = levels.flights.watch(key)
+        try:
+            if disk is not None:
+                levels.put_on_disk(key, entry, flight)
+            levels.forget(key)
+            levels.remember(key, entry, Flight(key))
+        finally:
+            levels.flights.end(flight)
+
+    async def delete(self, key: str) -> None:
+        # from the farthest level to the nearest: what is read meanwhile is spoiled before it is kept
+        await self._drop_from_redis(key)
+        self._levels.flights.spoil(key)
+        self._levels.drop_from_disk(key)
+        self._levels.forget(key)
+
+    async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
+        levels, redis = self._levels, self._levels.redis
+        bumped = levels.view.bump(tags)
+        # what is over at once here, then on this disk, then everywhere
+        bumped = levels.bump_on_disk(bumped)
+        levels.view.learn(bumped, epoch := levels.view.epoch)
+        if redis is None:
+            return
+        found = await redis.bump(self._waiting.execute, bumped)
+        if found is AWAY:
+            redis.bump_later(bumped)
+        else:
+            levels.view.learn(dict(zip(bumped, found)), epoch)
+
+    async def get_or_set(self, job: Job) -> Any:
+        levels = self._levels
+        entry, old = await self.find(job.key)
+        if entry is not None:
+            self.refresh_early(entry, job)
+            return entry.read()
+        job = replace(job, old=old)
+        while True:
+            flight, leads = levels.flights.join(job.key, await self.versions(job.tags))
+            outcome = await self._arrive(job, flight, leads)
+            # who came after a change must not be given what began before it
+            if leads or not outcome.outdated:
+                return outcome.read()
+
+    def refresh_early(self, entry: Entry, job: Job) -> None:
+        """Starts to make an entry anew in the background if most of its time is over."""
+        eager = job.policy.eager
+        if eager is None or time.monotonic() < entry.made_at + eager * entry.soft:
+            return
+        flight, leads = self._levels.flights.join(job.key, entry.versions)
+        if leads:
+            self._waiting.start(self._lead(replace(job, old=entry, early=True), flight), behind=True)
+
+    async def versions(self, tags: Sequence[str]) -> Versions:
+        """The versions of the tags, and of the namespace's own, as they are now."""
+        wanted = (*tags, self._space.tag)
+        await self._learn(self._levels.view.unknown(wanted))
+        self._levels.view.assume(wanted)
+        return self._levels.view.versions(wanted)
+
+    # --- reading
+
+    async def _find(self, key: str, flight: Flight) -> tuple[Entry | None, Entry | None]:
+        levels, old = self._levels, None
+        entry = levels.memory.get(key)
+        if entry is not None:
+            if await self._is_valid(entry):
+                if _is_fresh(entry):
+                    levels.stats["memory"].hits += 1
+                    return entry, None
+                old = entry
+            levels.stats["memory"].misses += 1
+        else:
+            levels.stats["memory"].misses += 1
+        entry = levels.from_disk(key, self._space)
+        if entry is not None and await self._is_valid(entry):
+            if _is_fresh(entry):
+                levels.remember(key, entry, flight)
+                return entry, None
+            old = old or entry
+        entry = await self._from_redis(key)
+        if entry is not None and await self._is_valid(entry):
+            if _is_fresh(entry):
+                levels.put_on_disk(key, entry, flight)
+                levels.remember(key, entry, flight)
+                return entry, None
+            old = old or entry
+        return None, old
+
+    async def _from_redis(self, key: str) -> Entry | None:
+        levels, redis = self._levels, self._levels.redis
+        if redis is None or redis.breaker.is_open:
+            return None
+        started = time.perf_counter()
+        found = await redis.read(self._waiting.execute, key)
+        entry = None
+        if found is not AWAY and found[0] is not None and found[1] > 0:
+            entry = levels.from_redis(key, self._space, found[0], found[1])
+            if entry is None:
+                await self._drop_from_redis(key)
+        levels.count(REDIS, entry is not None, started)
+        return entry
+
+    async def _is_valid(self, entry: Entry) -> bool:
+        """Whether its tags have not moved, as far as can be known."""
+        levels, policy = self._levels, self._space.policy
+        verdict = levels.verdict(entry, policy)
+        if verdict is None:
+            await self._learn(levels.view.unknown(tag for tag, _ in entry.versions))
+            verdict = levels.verdict(entry, policy)
+        return verdict if verdict is not None else levels.verdict_alone(entry, policy)
+
+    async def _learn(self, tags: Sequence[str]) -> dict[str, tuple[int, bool]]:
+        """Asks for the versions of tags, and whether they had none before; empty where nobody can say."""
+        levels, redis = self._levels, self._levels.redis
+        if not tags:
+            return {}
+        if len(levels.view.known) > MOST_TAGS:
+            levels.forget_memory()
+        epoch, found = levels.view.epoch, {}
+        if redis is not None:
+            answer = await redis.versions(self._waiting.execute, tags)
+            if answer is not AWAY:
+                found = {tag: (answer[2 * n + 1], answer[2 * n + 2] == 1) for n, tag in enumerate(tags)}
+        elif levels.disk is not None:
+            found = levels.on_disk(lambda disk: disk.tag_versions(tags), {})
+        levels.view.learn({tag: version for tag, (version, _) in found.items()}, epoch)
+        return found
+
+    # --- making
+
+    async def _arrive(self, job: Job, flight: Flight, leads: bool) -> Outcome:
+        """What the flight brings, or the old value if that is not there in time. Raises TimeoutError."""
+        policy = job.policy
+        seconds = policy.soft_timeout if job.old and policy.soft_timeout is not None else policy.hard_timeout
+        if leads:
+            self._waiting.start(self._lead(job, flight), behind=seconds is not None)
+        try:
+            return await self._waiting.wait(flight.done, seconds)
+        except TimeoutError:
+            if flight.done.done() or job.old is None or not await self._is_valid(job.old):
+                raise
+            self._levels.stats["factory"].stale += 1
+            return Outcome(None, job.old)
+
+    async def _lead(self, job: Job, flight: Flight) -> None:
+        """Makes the value; what comes of it, error or not, is the flight's."""
+        try:
+            outcome = await self._made_or_taken(job, flight)
+        except BaseException as error:
+            self._levels.flights.end(flight)
+            flight.done.set_exception(error)
+        else:
+            self._levels.flights.end(flight)
+            flight.done.set_result(outcome)
+
+    async def _made_or_taken(self, job: Job, flight: Flight) -> Outcome:
+        """The value, made here, or by another process meanwhile."""
+        pause, token = 0.005, uuid.uuid4().hex
+        while True:
+            clock = await self._take_lease(job.key, token)
+            try:
+                # another may have made it between our look and the lease
+                entry = None if job.early else (await self._find(job.key, flight))[0]
+                if entry is not None:
+                    return Outcome(None, entry)
+                if clock is not None:
+                    return await self._made(job, flight, token, clock)
+            finally:
+                if clock is not None:
+                    await self._release(job.key, token)
+            if job.early:
+                return Outcome(None, job.old)
+            await self._waiting.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_S)
+
+    async def _made(self, job: Job, flight: Flight, token: str, clock: int) -> Outcome:
+        levels, started, moves = self._levels, time.perf_counter(), self._levels.view.moves
+        try:
+            made = await self._waiting.call(job.factory)
+        except Exception:
+            levels.count("factory", False, started)
+            levels.stats["factory"].errors += 1
+            if job.old is None or not await self._is_valid(job.old):
+                raise
+            return self._old(job, job.old, flight)
+        levels.count("factory", True, started)
+        made = made if isinstance(made, Made) else Made(made)
+        versions = await self._versions_since(flight.versions, made.tags, clock, moves)
+        if versions is None or levels.view.judge(flight.versions) is False or flight.spoiled:
+            return Outcome(made.value, outdated=True)
+        entry = self._entry(made.value, job.policy, job.policy.life(made.ttl), versions)
+        if entry is None or made.ttl == 0:
+            return Outcome(made.value)
+        kept = await self._keep(job.key, entry, flight, token)
+        return Outcome(None, entry, outdated=not kept)
+
+    def _old(self, job: Job, old: Entry, flight: Flight) -> Outcome:
+        """Gives the old value, for a while without calling the factory again."""
+        self._levels.stats["factory"].stale += 1
+        old.fresh_until = old.checked_until = min(time.monotonic() + THROTTLE_S, old.dead_at)
+        self._levels.remember(job.key, old, flight)
+        return Outcome(None, old)
+
+    async def _versions_since(self, before: Versions, tags: tuple[str, ...], clock: int, moves: int) -> Versions | None:
+        """The versions of tags that only the factory knew, with those known before; None if one moved since then."""
+        if not tags:
+            return before
+        levels = self._levels
+        if levels.redis is None:
+            levels.catch_up()
+            known = await self.versions(tags)
+            return None if levels.view.moved_since(tags, moves) else known[:-1] + before
+        found = await self._learn(tags)
+        if not found or any(version > clock and not new for version, new in found.values()):
+            return None
+        return (*((tag, version) for tag, (version, _) in found.items()), *before)
+
+    async def _keep(self, key: str, entry: Entry, flight: Flight, token: str) -> bool:
+        """Puts a made entry into every level, unless its key was changed since the flight began."""
+        levels = self._levels
+        if levels.redis is not None and token in levels.redis.leases.values():
+            if await self._store(key, entry, token) == 0:
+                flight.spoiled = True
+        elif levels.redis is not None:
+            levels.redis.drop_later(key, levels.disk.identity if levels.disk else "")
+        if not flight.spoiled:
+            levels.put_on_disk(key, entry, flight)
+            levels.remember(key, entry, flight)
+        return not flight.spoiled
+
+    def _entry(self, value: Any, policy: Policy, life: tuple[float, float], versions: Versions) -> Entry | None:
+        """The entry, None if it is too large. Raises TypeError for a value that would be read back as none."""
+        try:
+            payload = payload_of(value)
+        except ValueError:
+            return None
+        try:
+            # as it will be read later: what comes back from a level is what was given to the first caller
+            value = value_of(payload, self._space.kind)
+        except NotAnEntry as error:
+            raise TypeError(f"a value of {self._space.tag} is no {self._space.kind}: {error}") from error
+        entry = Entry(self._space.kind, payload, value, (0.0, *life), versions)
+        self._levels.verdict(entry, policy)
+        return entry
+
+    # --- Redis and leases
+
+    async def _store(self, key: str, entry: Entry, token: str) -> Any:
+        levels, redis = self._levels, self._levels.redis
+        assert redis
+        disk = levels.disk.identity if levels.disk else ""
+        sealed = levels.sealed(key, entry, REDIS)
+        left_ms = round(1000 * (entry.dead_at - time.monotonic()))
+        if len(sealed) > MOST_OF_VALUE or left_ms < 1:
+            await self._drop_from_redis(key)
+            return 1
+        stored = await redis.store(self._waiting.execute, key, disk, token, sealed, left_ms)
+        if stored is AWAY:
+            redis.drop_later(key, disk)
+        return stored
+
+    async def _drop_from_redis(self, key: str) -> None:
+        redis, disk = self._levels.redis, self._levels.disk
+        if redis is not None:
+            name = disk.identity if disk else ""
+            if await redis.drop(self._waiting.execute, [key], name) is AWAY:
+                redis.drop_later(key, name)
+
+    async def _take_lease(self, key: str, token: str) -> int | None:
+        """The clock of tags if the entry may be made here, None while another process makes it."""
+        redis, levels = self._levels.redis, self._levels
+        if redis is not None:
+            found = await redis.take_lease(self._waiting.execute, key, token)
+            if found is not AWAY:
+                if not found[0]:
+                    return None
+                redis.leases[key] = token
+                return found[1]
+        return 0 if levels.on_disk(lambda disk: disk.take_lease(key), True) else None
+
+    async def _release(self, key: str, token: str) -> None:
+        redis = self._levels.redis
+        if redis is not None and redis.leases.get(key) == token:
+            del redis.leases[key]
+            await redis.release(self._waiting.execute, key, token)
+        else:
+            self._levels.on_disk(lambda disk: disk.release(key), None)
+
+
+def _is_fresh(entry: Entry) -> bool:
+    return time.monotonic() < entry.fresh_until

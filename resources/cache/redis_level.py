@@ -1,0 +1,175 @@
+"""The Redis level: what is common to the blocking and the asyncio client. An error or a timeout is a miss, never more.
+
+What must not get lost while Redis is away (drops of keys and tags) is kept here and said first when it is back: until
+then nothing is read from it.
+"""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.retry import Retry
+
+from resources.cache import scripts
+from resources.cache.breaker import Breaker
+
+MOST_OF_VALUE = 1 << 20
+MOST_PENDING = 1_000  # keys; beyond that their namespaces are dropped whole
+STREAM_LENGTH = 50_000  # changes; a machine that was away for more empties its disk level
+LEASE_MS = 3_000  # renewed every second by who holds it
+AWAY = object()  # what `ask` gives when Redis could not be asked
+
+Execute = Callable[..., Awaitable[Any]]
+
+
+@dataclass
+class Pending:
+    """Drops that Redis has not heard of yet."""
+
+    keys: dict[str, str] = field(default_factory=dict)  # with the disk level that has dropped them already
+    tags: dict[str, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.tags)
+
+
+class RedisLevel:
+    """Where Redis is and how it does. `prefix` keeps caches with another secret apart."""
+
+    def __init__(self, url: str, prefix: str, timeout_s: float, open_s: float) -> None:
+        self.url, self.prefix = url, prefix
+        self.timeout_s = timeout_s
+        self.breaker = Breaker(open_s, timeout_s)
+        self.stream = f"{prefix}changes"
+        self.birth = f"{prefix}birth"
+        self.clock = f"{prefix}clock"
+        self.sender = os.urandom(8).hex()
+        self.pending = Pending()
+        self.leases: dict[str, str] = {}  # held by this process: key and token
+        self.errors = 0
+        self._digests: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def client(self, more_s: float = 0.0) -> redis.Redis:
+        """A blocking client; `more_s`: how much longer it waits for answers."""
+        return redis.Redis.from_url(self.url, **self._options(self.timeout_s + more_s), retry=Retry(NoBackoff(), 0))
+
+    def async_client(self) -> redis.asyncio.Redis:
+        return redis.asyncio.Redis.from_url(self.url, **self._options(self.timeout_s), retry=AsyncRetry(NoBackoff(), 0))
+
+    def _options(self, timeout_s: float) -> dict[str, Any]:
+        # without a Retry of our own redis-py would try ten times, for 4 s
+        return {"socket_timeout": timeout_s, "socket_connect_timeout": self.timeout_s, "protocol": 2}
+
+    def entry(self, key: str) -> str:
+        return f"{self.prefix}e:{key}"
+
+    def lease(self, key: str) -> str:
+        return f"{self.prefix}l:{key}"
+
+    def tag(self, tag: str) -> str:
+        return f"{self.prefix}t:{tag}"
+
+    async def ask(self, execute: Execute, script: str, keys: list[str], *arguments: Any) -> Any:
+        """What Redis answers, AWAY if it does not or must be left alone."""
+        if not self.breaker.admits():
+            return AWAY
+        started = time.monotonic()
+        try:
+            if self.pending:
+                await self._say_pending(execute)
+            answer = await self._run(execute, script, keys, arguments)
+        except ResponseError:  # it answers: out of memory, read-only, no rights
+            self.errors += 1
+            self.breaker.succeeded(time.monotonic() - started)
+            return AWAY
+        except (RedisError, OSError, ValueError):
+            self.errors += 1
+            self.breaker.failed(time.monotonic() - started)
+            return AWAY
+        self.breaker.succeeded(time.monotonic() - started)
+        return answer
+
+    async def _run(self, execute: Execute, script: str, keys: list[str], arguments: Sequence[Any]) -> Any:
+        digest = self._digests.get(script)
+        if digest is None:
+            digest = self._digests[script] = hashlib.sha1(script.encode()).hexdigest()
+        try:
+            return await execute("EVALSHA", digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await execute("EVAL", script, len(keys), *keys, *arguments)
+
+    async def drop(self, execute: Execute, keys: Sequence[str], disk: str) -> Any:
+        """Drops entries, here and in the memory of every process, and takes away the leases of who makes them anew."""
+        names = [name for key in keys for name in (self.entry(key), self.lease(key))]
+        messages = (self.key_message(key, disk) for key in keys)
+        return await self.ask(execute, scripts.DROP, [self.stream, *names], STREAM_LENGTH, *messages)
+
+    def key_message(self, key: str, disk: str) -> str:
+        return f"{self.sender}\0k\0{key}\0{disk}"
+
+    def drop_later(self, key: str, disk: str) -> None:
+        with self._lock:
+            self.pending.keys[key] = disk
+            if len(self.pending.keys) > MOST_PENDING:
+                spaces = {key.partition("/")[0] for key in self.pending.keys}
+                self.pending.tags |= {space: 0 for space in spaces if space not in self.pending.tags}
+                self.pending.keys.clear()
+
+    def bump_later(self, versions: dict[str, int]) -> None:
+        with self._lock:
+            self.pending.tags |= versions
+
+    async def store(self, execute: Execute, key: str, disk: str, token: str, entry: bytes, ms: int) -> Any:
+        """1 if the entry was stored, 0 if the lease `token` was lost meanwhile ('' needs none)."""
+        names = [self.entry(key), self.lease(key), self.stream]
+        message = self.key_message(key, disk)
+        return await self.ask(execute, scripts.STORE, names, token, entry, ms, STREAM_LENGTH, message)
+
+    async def take_lease(self, execute: Execute, key: str, token: str) -> Any:
+        """Whether the lease to make an entry is ours now, and the clock of tags."""
+        return await self.ask(execute, scripts.LEASE, [self.lease(key), self.clock], token, LEASE_MS)
+
+    async def release(self, execute: Execute, key: str, token: str) -> Any:
+        return await self.ask(execute, scripts.RELEASE, [self.lease(key)], token)
+
+    async def read(self, execute: Execute, key: str) -> Any:
+        """The bytes of an entry or None, and for how many ms it is still there."""
+        return await self.ask(execute, scripts.READ, [self.entry(key)])
+
+    async def bump(self, execute: Execute, versions: dict[str, int]) -> Any:
+        """Gives tags newer versions than these, and tells every process. The versions in the order given."""
+        names, arguments = self._bump_arguments(versions)
+        return await self.ask(execute, scripts.BUMP, names, *arguments)
+
+    async def versions(self, execute: Execute, tags: Sequence[str]) -> Any:
+        """The clock of tags, then for each its version and whether it had none before."""
+        return await self.ask(execute, scripts.TAGS, [self.clock, *map(self.tag, tags)])
+
+    def _bump_arguments(self, versions: dict[str, int]) -> tuple[list[str], list[Any]]:
+        names = [self.clock, self.stream, *map(self.tag, versions)]
+        each = (argument for tag, least in versions.items() for argument in (least, f"{self.sender}\0t\0{tag}\0"))
+        return names, [STREAM_LENGTH, *each]
+
+    async def _say_pending(self, execute: Execute) -> None:
+        with self._lock:
+            keys, tags = dict(self.pending.keys), dict(self.pending.tags)
+        if tags:
+            names, arguments = self._bump_arguments(tags)
+            await self._run(execute, scripts.BUMP, names, arguments)
+        if keys:
+            names = [name for key in keys for name in (self.entry(key), self.lease(key))]
+            messages = [self.key_message(key, disk) for key, disk in keys.items()]
+            await self._run(execute, scripts.DROP, [self.stream, *names], [STREAM_LENGTH, *messages])
+        with self._lock:
+            self.pending.keys = {k: d for k, d in self.pending.keys.items() if k not in keys}
+            self.pending.tags = {t: v for t, v in self.pending.tags.items() if tags.get(t) != v}

@@ -1,0 +1,48 @@
+"""A number that every process on one disk level sees at once: it moves when something was changed or dropped there.
+
+One page of a file, mapped by all. A writer makes it odd before it commits and even after: who finds it odd looks for
+changes at every hit, so a writer that is killed in between makes others slower, never wrong.
+"""
+
+import mmap
+import os
+from pathlib import Path
+
+_VALUE, _BROKEN = 0, 1
+
+
+class SharedCounter:
+    """The mapped page."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # written, not only made long: on a full disk a page that is there can still be changed
+            if os.fstat(descriptor).st_size < mmap.PAGESIZE:
+                os.pwrite(descriptor, bytes(mmap.PAGESIZE), 0)
+                os.fsync(descriptor)
+            self._page = mmap.mmap(descriptor, mmap.PAGESIZE)
+        finally:
+            os.close(descriptor)
+        self.words = memoryview(self._page).cast("Q")
+
+    @property
+    def value(self) -> int:
+        return self.words[_VALUE]
+
+    def settle(self, sequence: int) -> None:
+        """After a commit: all changes up to `sequence` can be read."""
+        self.words[_VALUE] = sequence << 1
+
+    def announce(self, sequence: int) -> None:
+        """Before a commit that brings the changes up to `sequence`."""
+        self.words[_VALUE] = sequence << 1 | 1
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a drop could not be written: nothing of this disk level may be given until it was emptied."""
+        return self.words[_BROKEN] != 0
+
+    def mark_broken(self, broken: bool) -> None:
+        self.words[_BROKEN] = int(broken)
+        self.words[_VALUE] |= 1

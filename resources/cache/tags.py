@@ -1,0 +1,97 @@
+"""The versions of tags. An entry is valid while each of its tags has the version it had before the entry was made.
+
+Versions only grow, and a tag that was forgotten (a flushed Redis) gets one it never had: entries from before are then
+invalid, never the other way round. Clocks of two machines are nowhere compared.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+
+MOST_TAGS = 500_000
+TRUST_S = 60.0  # how long an entry with tags is given after they were last known to hold
+
+Versions = tuple[tuple[str, int], ...]
+
+
+def next_version(before: int) -> int:
+    return max(before + 1, time.time_ns() // 1000)
+
+
+class TagView:
+    """What this process knows of tags.
+
+    With Redis it is fed by Redis's answers and by the backplane; `contact` is when it last knew all that was said
+    there (monotonic seconds). What comes from before Redis was flushed is not taken over (`epoch`).
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+        self.contact = float("-inf")
+        self.epoch = 0
+        self.moves = 0  # bumps heard of
+        self._moved: dict[str, int] = {}
+        self._assumed: set[str] = set()
+        self._lock = threading.Lock()
+
+    def judge(self, versions: Versions) -> bool | None:
+        """Whether all tags still have these versions; None if some are not known."""
+        unknown = False
+        for tag, version in versions:
+            known = self.known.get(tag)
+            if known is None:
+                unknown = True
+            elif known != version:
+                return False
+        return None if unknown else True
+
+    def versions(self, tags: Iterable[str]) -> Versions:
+        """A tag that was forgotten meanwhile has the version 0, which is never valid."""
+        return tuple((tag, self.known.get(tag, 0)) for tag in tags)
+
+    def unknown(self, tags: Iterable[str]) -> list[str]:
+        return [tag for tag in tags if tag not in self.known]
+
+    def moved_since(self, tags: Iterable[str], moves: int) -> bool:
+        return any(self._moved.get(tag, 0) > moves for tag in tags)
+
+    def learn(self, versions: dict[str, int], epoch: int) -> None:
+        with self._lock:
+            if epoch == self.epoch:
+                for tag, version in versions.items():
+                    self._move(tag, max(version, self.known.get(tag, 0)))
+
+    def assume(self, tags: Iterable[str]) -> None:
+        """Gives tags of which nothing can be learned a version of this process's own."""
+        with self._lock:
+            unknown = self.unknown(tags)
+            self.known.update({tag: next_version(0) for tag in unknown})
+            self._assumed.update(unknown)
+
+    def bump(self, tags: Iterable[str]) -> dict[str, int]:
+        """New versions, at once valid in this process."""
+        with self._lock:
+            bumped = {tag: next_version(self.known.get(tag, 0)) for tag in tags}
+            for tag, version in bumped.items():
+                self._move(tag, version)
+        return bumped
+
+    def forget_assumed(self) -> None:
+        """Redis answers again: it decides."""
+        with self._lock:
+            for tag in self._assumed:
+                self.known.pop(tag, None)
+            self._assumed.clear()
+
+    def forget(self) -> None:
+        with self._lock:
+            self.epoch += 1
+            self.known.clear()
+            self._assumed.clear()
+            self._moved.clear()
+
+    def _move(self, tag: str, version: int) -> None:
+        if self.known.get(tag, version) != version:
+            self.moves += 1
+            self._moved[tag] = self.moves
+        self.known[tag] = version

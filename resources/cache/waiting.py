@@ -1,0 +1,99 @@
+"""The two ways to wait: by blocking the thread, and in asyncio's loop."""
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from resources.cache.redis_level import RedisLevel
+
+T = TypeVar("T")
+MOST_THREADS = 32  # of work behind the callers' backs; beyond that they do it themselves
+
+
+def drive(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("the blocking cache was given something that waits in a loop")
+
+
+class Blocking:
+    """Waits by blocking the thread. Factories are plain functions."""
+
+    def __init__(self, redis: RedisLevel | None) -> None:
+        self._client = redis.client() if redis is not None else None
+        self._threads = threading.BoundedSemaphore(MOST_THREADS)
+
+    async def execute(self, *command: Any) -> Any:
+        assert self._client is not None
+        return self._client.execute_command(*command)
+
+    async def call(self, factory: Callable[[], Any]) -> Any:
+        return factory()
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def wait(self, done: Future[Any], seconds: float | None) -> Any:
+        return done.result(seconds)
+
+    def start(self, work: Coroutine[Any, Any, None], *, behind: bool) -> None:
+        if not behind or not self._threads.acquire(blocking=False):
+            drive(work)
+            return
+
+        def run() -> None:
+            try:
+                drive(work)
+            finally:
+                self._threads.release()
+
+        threading.Thread(target=run, name="cache factory", daemon=True).start()
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+
+class Looping:
+    """Waits in the running loop. Factories are plain functions or coroutine functions."""
+
+    def __init__(self, redis: RedisLevel | None) -> None:
+        self._client = redis.async_client() if redis is not None else None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def execute(self, *command: Any) -> Any:
+        assert self._client is not None
+        return await self._client.execute_command(*command)
+
+    async def call(self, factory: Callable[[], Any]) -> Any:
+        made = factory()
+        return await made if inspect.isawaitable(made) else made
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def wait(self, done: Future[Any], seconds: float | None) -> Any:
+        waiting = asyncio.wrap_future(done)
+        # a caller that gives up ends neither the work nor leaves an error that nobody saw
+        waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.wait([waiting], timeout=seconds)
+        if not waiting.done():
+            raise TimeoutError
+        return waiting.result()
+
+    def start(self, work: Coroutine[Any, Any, None], *, behind: bool) -> None:
+        # always a task of its own: a caller that is cancelled must not take the others' value with it
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
