@@ -39,6 +39,8 @@ from dagster import (
 from assets.preview import first_rows, markdown
 from assets.schemas import TABLES
 from resources import contracts
+from resources.cache.metrics import table as cache_table
+from resources.cache.resource import CacheResource
 from resources.catalog import Catalog
 from resources.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.language_model import LanguageModel
@@ -59,6 +61,11 @@ SHARDS = StaticPartitionsDefinition(list("0123456789abcdef"))
 ONLY = "latest"  # the partition key of a table that has one partition
 
 
+def tag_of(table: str) -> str:
+    """What is cached of a table's rows has this tag: it is invalid once a partition of it was published."""
+    return f"table:{table}"
+
+
 def all_partitions(table: AssetsDefinition) -> AssetDep:
     """A dependency on every date of a table: an as-of date reads whichever snapshot can know it, training all dates."""
     return AssetDep(table, partition_mapping=AllPartitionMapping())
@@ -76,6 +83,7 @@ class Tools:
     index: CratesIoIndex
     language_model: LanguageModel
     journal: ReplyJournal
+    cache: CacheResource
 
     NAMES = (
         "store",
@@ -86,6 +94,7 @@ class Tools:
         "index",
         "language_model",
         "journal",
+        "cache",
     )
 
     @classmethod
@@ -126,7 +135,8 @@ class TableBuild:
 
     def run(self, key: str, tools: Tools, log: logging.Logger) -> "Built":
         """Builds one partition, judges it and publishes it if every contract holds. Raises BadInput, CannotWrite."""
-        started = time.monotonic()
+        started, cache = time.monotonic(), tools.cache.open()
+        cached_before = cache.stats()
         with tools.sessions.open() as con:
             set_variables(con, as_of=key)
             inputs = Inputs(key, con, tools, log)
@@ -136,6 +146,10 @@ class TableBuild:
                 outcomes = contracts.judge(con, self.table, rows, key, rows_before)
                 whole = all(o.passed for o in outcomes)
                 published = candidate.publish(inputs.origin) if whole else None
+        if published:
+            cache.invalidate_tags(tag_of(self.table.name))
+        if told := cache_table(cached_before, cache.stats()):
+            inputs.notes["cache"] = told
         return Built(outcomes, published, inputs, time.monotonic() - started)
 
 

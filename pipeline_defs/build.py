@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dagster import Definitions, load_asset_checks_from_package_module, load_assets_from_package_module
+from dagster import Definitions, EnvVar, load_asset_checks_from_package_module, load_assets_from_package_module
 
 import assets
 from assets.registry.sources import ADVISORY_SOURCE, REGISTRY_SOURCE
 from pipeline_defs.jobs import JOBS
 from pipeline_defs.schedules import SCHEDULES
 from pipeline_defs.sensors import SENSORS
+from resources.cache.resource import CacheResource
 from resources.catalog import Catalog
 from resources.language_model import LanguageModel
 from resources.reply_journal import ReplyJournal
@@ -37,6 +38,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             workers=settings.model_workers,
         ),
         "journal": ReplyJournal(folder=str(settings.replies)),
+        "cache": build_cache(settings),
         "tracking": Tracking(folder=str(settings.mlflow)),
         "index": CratesIoIndex(
             folder=str(settings.snapshots / "index"),
@@ -45,6 +47,17 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             index_url=settings.index_url,
         ),
     }
+
+
+def build_cache(settings: Settings) -> CacheResource:
+    """What is kept of answers and computed values. An address with a password and the key are not shown in the UI."""
+    return CacheResource(
+        folder=str(settings.cache),
+        memory_bytes=settings.cache_memory_mb << 20,
+        disk_bytes=settings.cache_disk_mb << 20,
+        redis_url=EnvVar("REDIS_URL") if settings.redis_url else "",
+        key=EnvVar("CRATES_CACHE_KEY") if settings.cache_key else "",
+    )
 
 
 def build_source(settings: Settings) -> RegistrySource:

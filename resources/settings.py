@@ -16,8 +16,8 @@ class Settings:
     """Paths and limits of one installation, and where its facts come from.
 
     `data` holds all that is written. `source` is `bundled` (the folder `registry`, see `sample/README.md`) or
-    `crates.io` (the fields up to `keep_snapshots`, see `docs/sources.md`). The rest is the language model's
-    (`docs/enrichment.md`).
+    `crates.io` (the fields up to `keep_snapshots`, see `docs/sources.md`). Then come the language
+    model's (`docs/enrichment.md`) and the cache's (`docs/cache.md`; sizes in MB).
     """
 
     data: Path
@@ -36,6 +36,10 @@ class Settings:
     model_sha256: str
     model_workers: int
     model_url: str
+    redis_url: str
+    cache_key: str
+    cache_memory_mb: int
+    cache_disk_mb: int
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -58,6 +62,10 @@ class Settings:
             model_sha256=os.environ.get("CRATES_MODEL_SHA256") or "",
             model_workers=_number("CRATES_MODEL_WORKERS", 2, 1),
             model_url=os.environ.get("CRATES_MODEL_URL") or "",
+            redis_url=os.environ.get("REDIS_URL") or "",
+            cache_key=os.environ.get("CRATES_CACHE_KEY") or "",
+            cache_memory_mb=_number("CRATES_CACHE_MEMORY_MB", 64, 1),
+            cache_disk_mb=_number("CRATES_CACHE_DISK_MB", 1024, 0),
         )
 
     @property
@@ -87,6 +95,10 @@ class Settings:
     @property
     def replies(self) -> Path:
         return self.data / "replies"
+
+    @property
+    def cache(self) -> Path:
+        return self.data / "cache"
 
     @property
     def scratch(self) -> Path:

@@ -11,6 +11,7 @@ import msgspec
 from resources.cache.core import Core, Job
 from resources.cache.levels import DISK, REDIS, Levels, Space
 from resources.cache.policy import Policy
+from resources.cache.stats import Latency
 from resources.cache.waiting import Blocking, Looping, drive
 
 LONGEST_KEY = 400  # bytes; LMDB takes 511
@@ -53,6 +54,10 @@ class _Namespace:
         if levels.redis is not None:
             found[REDIS]["errors"] += levels.redis.errors
         return found
+
+    def latencies(self) -> dict[str, Latency]:
+        """How long calls took, by level."""
+        return {name: of.latency for name, of in self._levels.stats.items()}
 
 
 class Cache(_Namespace):

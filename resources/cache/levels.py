@@ -57,10 +57,12 @@ class Levels:
         """What is fresh in memory."""
         if self.disk is not None and self.disk.counter.words[0] != self.disk.seen:
             self.catch_up()
-        entry = self.memory.get(key)
-        if entry is None or time.monotonic() >= entry.checked_until or not self.view.judge(entry.versions):
+        entry, now = self.memory.get(key), time.monotonic()
+        if entry is None or now >= entry.checked_until or not self.view.judge(entry.versions):
             return None
         self._hits.hits += 1
+        if not self._hits.hits & 63:
+            self._hits.latency.add(time.monotonic() - now)
         return entry
 
     def remember(self, key: str, entry: Entry, flight: Flight) -> None:
