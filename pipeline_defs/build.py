@@ -26,6 +26,7 @@ from resources.tracking import Tracking
 
 def build_resources(settings: Settings) -> dict[str, Any]:
     """How everything is reached in one installation, by the names that assets ask for."""
+    cache = build_cache(settings)
     return {
         "store": TableStore(root=str(settings.warehouse)),
         "catalog": Catalog(path=str(settings.catalog)),
@@ -38,13 +39,14 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             workers=settings.model_workers,
         ),
         "journal": ReplyJournal(folder=str(settings.replies)),
-        "cache": build_cache(settings),
+        "cache": cache,
         "tracking": Tracking(folder=str(settings.mlflow)),
         "index": CratesIoIndex(
             folder=str(settings.snapshots / "index"),
             contact=settings.contact,
             static_url=settings.static_url,
             index_url=settings.index_url,
+            cache=cache,
         ),
     }
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
 import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
 from urllib3.util.retry import RequestHistory, Retry
 
+from resources.cache import Cache
 from resources.errors import BadInput, CannotWrite, SourceUnreachable
 
 API_URL = "https://crates.io/api/v1"
@@ -29,6 +31,7 @@ TRIES = 5  # about 8 s in all; longer outages are left to the scheduler's own re
 LONGEST_WAIT_S = 120.0  # a longer Retry-After is told instead of slept: a run asleep looks like one that hangs
 MOST_REDIRECTS = 5
 LEAST_GAIN = 1 << 20  # bytes; a cut after fewer new ones is a try without progress: no storm of tiny requests
+KEEP_S = 30 * 86400.0
 CHUNK = 1 << 18  # bytes; at most this much of a download is in memory
 
 TEMPORARY = {429, 500, 502, 503, 504}
@@ -62,6 +65,14 @@ class Answer:
     last_modified: str | None
 
 
+class KeptAnswer(msgspec.Struct, frozen=True):
+    """A body that is asked for again with its validators: where they still hold it need not be sent."""
+
+    body: bytes
+    etag: str | None
+    last_modified: str | None
+
+
 @dataclass(frozen=True)
 class Remote:
     """A file on a server as it stood at `look`: its address after redirects, size in bytes and validators."""
@@ -88,14 +99,18 @@ class HttpClient:
     the server failed `TRIES` times in a row. `requests` counts every request sent, `bytes_fetched` bytes of bodies.
     """
 
-    def __init__(self, contact: str | None, api_url: str = API_URL, timeout_s: float = 60.0):
+    def __init__(
+        self, contact: str | None, api_url: str = API_URL, timeout_s: float = 60.0, cache: Cache | None = None
+    ):
         """`contact` is an e-mail address or web page, None for servers that ask for none; `timeout_s` the longest
-        silence of a server. Raises BadInput."""
+        silence of a server; `cache` keeps what `get` found. Raises BadInput."""
         if contact is not None and not (CONTACT.fullmatch(contact) and contact.isascii()):
             raise BadInput(
                 f"the contact is {contact!r}, expected an e-mail address or an http(s) URL: set CRATES_CONTACT to your "
                 "e-mail address or web page: crates.io asks who is calling"
             )
+        # the server says each time whether what is kept still holds, so nothing else can make it wrong
+        self._kept = cache and cache.namespace("http", kind=KeptAnswer, ttl=KEEP_S, immutable=True)
         self.requests = 0
         self.bytes_fetched = 0
         self._counting = threading.Lock()
@@ -109,10 +124,21 @@ class HttpClient:
         self._session.headers.update({"User-Agent": f"rust-crate-pipeline/0.1{caller}", "Accept-Encoding": "identity"})
 
     def get(self, url: str, *, most_bytes: int, etag: str | None = None, last_modified: str | None = None) -> Answer:
-        """A small file, whole; 304 if the validators still hold. Raises BadInput beyond `most_bytes`."""
+        """A small file, whole; 304 if the validators still hold. Raises BadInput beyond `most_bytes`.
+
+        Asked without validators, it is not sent again where the cache has it and the server says that it still holds.
+        """
+        kept = self._kept.get(url) if self._kept is not None and not (etag or last_modified) else None
+        if kept is not None and len(kept.body) <= most_bytes:
+            etag, last_modified = kept.etag, kept.last_modified
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         asked = {name: value for name, value in validators.items() if value}
-        return _persist(url, lambda: self._get(url, asked, most_bytes))
+        answer = _persist(url, lambda: self._get(url, asked, most_bytes))
+        if answer.status == 304 and kept is not None:
+            return Answer(200, kept.body, answer.etag, answer.last_modified)
+        if self._kept is not None and answer.status == 200 and (answer.etag or answer.last_modified):
+            self._kept.set(url, KeptAnswer(answer.body, answer.etag, answer.last_modified))
+        return answer
 
     def look(self, url: str) -> Remote:
         """What the server says about a file, by HEAD. Raises BadInput if it is not there or a web page is."""

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources.cache import CacheSettings, close_cache, open_cache
 from resources.errors import BadInput, CannotWrite
 from resources.http_client import LEAST_GAIN, TRIES, Answer, HttpClient, SourceChanged, SourceUnreachable
 
@@ -133,6 +134,20 @@ def test_known_file_is_not_sent_again(server: CratesIoServer, client: HttpClient
     again = client.get(url, most_bytes=3, etag=first.etag, last_modified=first.last_modified)
     assert (again.status, again.body) == (200, b"new")
     assert again.etag not in (None, first.etag)
+
+
+def test_cached_file_is_asked_for_but_not_sent_again(server: CratesIoServer, tmp_path: Path) -> None:
+    url, settings = f"{server.url}/text.txt", CacheSettings(tmp_path / "cache")
+    first = HttpClient(CONTACT, cache=open_cache(settings)).get(url, most_bytes=len(TEXT))
+    close_cache(settings)
+    later = HttpClient(CONTACT, cache=open_cache(settings))
+    assert later.get(url, most_bytes=len(TEXT)) == first
+    assert (later.requests, later.bytes_fetched) == (1, 0)
+    server.files["/text.txt"] = TEXT[::-1]
+    assert later.get(url, most_bytes=len(TEXT)).body == TEXT[::-1]
+    with pytest.raises(BadInput, match="expected at most 1"):
+        later.get(url, most_bytes=1)
+    close_cache(settings)
 
 
 @pytest.mark.parametrize("status", [404, 410, 451])

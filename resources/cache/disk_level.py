@@ -54,13 +54,13 @@ class DiskLevel:
         self._read_lately: set[bytes] = set()
         self.counter = SharedCounter(folder / "counter")
         self._leases = os.open(folder / "leases", os.O_RDWR | os.O_CREAT, 0o600)
-        # the writer's lock: no other is at work, so an odd number was left by one that was killed
+        # the writer's lock: no other is at work, so what was announced and is not there was by one that was killed
         with self._env.begin(write=True) as txn:
             sequence = self._number(txn, _CHANGES)
-            self.counter.settle(sequence)
+            self.counter.announce(sequence)
             self.identity = (txn.get(b"identity", db=self._meta) or os.urandom(8).hex().encode()).decode()
             txn.put(b"identity", self.identity.encode(), db=self._meta)
-        self.seen = sequence << 1
+        self.seen = sequence  # the changes up to here were told
 
     def get(self, key: str) -> bytes | None:
         name = key.encode()
@@ -134,18 +134,10 @@ class DiskLevel:
         with self._env.begin(db=self._meta) as txn:
             return txn.get(f"note {name}".encode()) or b""
 
-    def changes(self) -> list[Change] | None:
-        """What others changed since the last call, in order; None if that is no longer known."""
-        value = self.counter.value
+    def changes(self) -> tuple[list[Change] | None, int]:
+        """What others changed since `seen`, in order, and what is `seen` after it; None if that is no longer known."""
         with self._env.begin() as txn:
-            found = self._read_log(txn, self.seen >> 1)
-        if not value & 1:  # odd: a writer is at work or was killed, so the next hit looks again
-            self.seen = value
-        return found
-
-    def skip_changes(self) -> None:
-        """Goes on behind what could not be read: the caller forgets all that it knew."""
-        self.seen = self.counter.value & ~1
+            return self._read_log(txn), self._number(txn, _CHANGES)
 
     def close(self) -> None:
         self._env.close()
@@ -157,14 +149,18 @@ class DiskLevel:
 
     def empty(self) -> None:
         """Drops all; every process finds its place in the log gone."""
-        with self._env.begin(write=True) as txn:
-            for database in (self._entries, self._order, self._tags, self._log):
-                txn.drop(database, delete=False)
-            sequence = self._number(txn, _CHANGES) + LOG_LENGTH + 1
-            self._set_number(txn, _BYTES, 0)
-            self._set_number(txn, _CHANGES, sequence)
-            self.counter.announce(sequence)
-        self.counter.mark_broken(False)
+        try:
+            with self._env.begin(write=True) as txn:
+                for database in (self._entries, self._order, self._tags, self._log):
+                    txn.drop(database, delete=False)
+                sequence = self._number(txn, _CHANGES) + LOG_LENGTH + 1
+                self._set_number(txn, _BYTES, 0)
+                self._set_number(txn, _CHANGES, sequence)
+                self.counter.mark_broken(False)
+                self.counter.announce(sequence)
+        except (lmdb.Error, OSError):
+            self.counter.mark_broken(True)
+            raise
 
     def mend(self) -> None:
         """Empties the level after a drop that could not be written."""
@@ -172,22 +168,25 @@ class DiskLevel:
             self.empty()
 
     def _read_changes(self, txn: lmdb.Transaction) -> None:
-        self.on_changes(self._read_log(txn, self.seen >> 1))
-        self.seen = self._number(txn, _CHANGES) << 1
+        self.on_changes(self._read_log(txn))
+        self.seen = self._number(txn, _CHANGES)
 
-    def _read_log(self, txn: lmdb.Transaction, since: int) -> list[Change] | None:
-        last = self._number(txn, _CHANGES)
+    def _read_log(self, txn: lmdb.Transaction) -> list[Change] | None:
+        since, last = self.seen, self._number(txn, _CHANGES)
         if last - since > LOG_LENGTH:
             return None
         found = (txn.get(_U64.pack(number), db=self._log) for number in range(since + 1, last + 1))
-        read = [_read_change(change) for change in found if change is not None]
+        try:
+            read = [_read_change(change) for change in found if change is not None]
+        except msgspec.MsgspecError:
+            return None
         return [change for change in read if change[0] != self.writer] if len(read) == last - since else None
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[lmdb.Transaction, Callable[[Change], None]]]:
         """One transaction, with what to log in it. LMDB lets one writer in at a time, over all processes."""
         with self._env.begin(write=True) as txn:
-            before = sequence = self._number(txn, _CHANGES)
+            sequence = self._number(txn, _CHANGES)
 
             def log(change: Change) -> None:
                 nonlocal sequence
@@ -196,15 +195,9 @@ class DiskLevel:
                 if sequence > LOG_LENGTH:
                     txn.delete(_U64.pack(sequence - LOG_LENGTH), db=self._log)
 
-            try:
-                yield txn, log
-                self._set_number(txn, _CHANGES, sequence)
-                self.counter.announce(sequence)
-                txn.commit()
-            except BaseException:
-                self.counter.settle(before)
-                raise
-            self.counter.settle(sequence)
+            yield txn, log
+            self._set_number(txn, _CHANGES, sequence)
+            self.counter.announce(sequence)
 
     def _remove(self, txn: lmdb.Transaction, name: bytes) -> None:
         found = txn.pop(name, db=self._entries)

@@ -92,12 +92,14 @@ class Levels:
                 self._take_changes(self.disk)
 
     def _take_changes(self, disk: DiskLevel) -> None:
+        changes, seen = None, disk.seen
         try:
-            self._apply(None if disk.counter.is_broken else disk.changes())
+            if not disk.counter.is_broken:
+                changes, seen = disk.changes()
         except (lmdb.Error, OSError, ValueError):
             self.stats[DISK].errors += 1
-            disk.skip_changes()
-            self._apply(None)
+        self._apply(changes)
+        disk.seen = seen
 
     def _apply(self, changes: list[Change] | None) -> None:
         if changes is None:

@@ -1,7 +1,7 @@
 """A number that every process on one disk level sees at once: it moves when something was changed or dropped there.
 
-One page of a file, mapped by all. A writer makes it odd before it commits and even after: who finds it odd looks for
-changes at every hit, so a writer that is killed in between makes others slower, never wrong.
+One page of a file, mapped by all. A writer sets it before it commits: who finds a change announced that cannot be read
+yet looks again at every hit, so a writer that is killed in between makes others slower, never wrong.
 """
 
 import mmap
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 _VALUE, _BROKEN = 0, 1
+_NEVER = (1 << 64) - 1  # nobody has seen so many changes
 
 
 class SharedCounter:
@@ -30,13 +31,11 @@ class SharedCounter:
     def value(self) -> int:
         return self.words[_VALUE]
 
-    def settle(self, sequence: int) -> None:
-        """After a commit: all changes up to `sequence` can be read."""
-        self.words[_VALUE] = sequence << 1
-
     def announce(self, sequence: int) -> None:
-        """Before a commit that brings the changes up to `sequence`."""
-        self.words[_VALUE] = sequence << 1 | 1
+        """By who holds the writer's lock: the changes up to `sequence` can be read, or are about to be committed."""
+        self.words[_VALUE] = sequence
+        if self.is_broken:
+            self.words[_VALUE] = _NEVER
 
     @property
     def is_broken(self) -> bool:
@@ -45,4 +44,5 @@ class SharedCounter:
 
     def mark_broken(self, broken: bool) -> None:
         self.words[_BROKEN] = int(broken)
-        self.words[_VALUE] |= 1
+        if broken:
+            self.words[_VALUE] = _NEVER

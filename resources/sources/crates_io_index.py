@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 from dagster import ConfigurableResource
 
+from resources.cache.resource import CacheResource
 from resources.disk import settle
 from resources.errors import BadInput
 from resources.http_client import HttpClient
@@ -74,7 +75,8 @@ def now() -> datetime:
 
 
 class CratesIoIndex(ConfigurableResource):
-    """Asks the feeds at `static_url` and the index at `index_url`; keeps what it needs for the next time in `folder`.
+    """Asks the feeds at `static_url` and the index at `index_url`; keeps what it needs for the next time in `folder`,
+    and the files themselves in `cache`.
 
     Every method raises BadInput, SourceUnreachable and CannotWrite.
     """
@@ -83,6 +85,7 @@ class CratesIoIndex(ConfigurableResource):
     contact: str
     static_url: str
     index_url: str
+    cache: CacheResource
 
     def feeds(self, since: datetime) -> Feeds:
         """What the feeds named of the time from `since` on, now and at earlier readings: each shows an hour or two."""
@@ -122,7 +125,7 @@ class CratesIoIndex(ConfigurableResource):
 
     def look(self, names: Iterable[str], seen: Mapping[str, Seen]) -> Look:
         """Reads the index files of crates; those that are as `seen` are not sent again."""
-        client, started = HttpClient(self.contact), now()
+        client, started = HttpClient(self.contact, cache=self.cache.open()), now()
         # names that differ in case only have one file
         wanted = {name.lower(): name for name in names}.values()
         tags = {name: known.etag for name, known in seen.items() if known.etag}
