@@ -5,7 +5,7 @@ export CRATES_DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo backtest refresh test ui sql lint bench bench-enrichment bench-full clean lock model
+.PHONY: help demo backtest refresh test ui sql lint bench bench-cache bench-enrichment bench-full clean lock model
 
 help:
 	@echo "make demo    run the whole DAG on the bundled registry and print the answer (MODEL=… asks a language model)"
@@ -17,6 +17,7 @@ help:
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
 	@echo "make lint    ruff, pyright and the import rules alone"
 	@echo "make bench   timings beside named peers and limits"
+	@echo "make bench-cache  the cache's levels and faults beside named peers and limits"
 	@echo "make bench-enrichment  speed and quality of what is read in texts (MODEL=… for a language model)"
 	@echo "make bench-full  the live source at a share of today's size (SCALES=0.1,0.25,0.5,1.0)"
 	@echo "make lock    the lock files anew from pyproject.toml"
@@ -67,6 +68,9 @@ sql: .venv/ready
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks.features
+
+bench-cache: .venv/ready
+	@$(BIN)/python -m benchmarks.cache
 
 bench-enrichment: .venv/model-ready
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))

@@ -1,0 +1,502 @@
+"""`make bench-cache`: the cache against its limits, and beside what one would use in its place, in the same run.
+
+CPU time is the least of several rounds, p50 and p99 are of the round with the least median. The server is a Valkey on
+a unix socket. Ratios, not tests: machines are noisy.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cachetools
+import msgspec
+import numpy as np
+import redis
+import redis.asyncio
+
+from benchmarks.cache_peers import BareLmdb, CacheTools, Cashews, TagsAsSets, disk_cache
+from benchmarks.cache_timing import Call, compare, head, judge, lines, missed, section
+from resources.cache import Cache, CacheSettings, open_cache
+from resources.cache.embedded import start_server
+from resources.cache.levels import REDIS
+from resources.cache.opening import close_cache
+
+L1_US, L1_TIMES_CASHEWS, L2_US, L3_TIMES_RAW = 2, 4, 40, 1.3
+INVALIDATION_MS, SEEN_MS, FAULT_MS, HITS_UNCHANGED = 1, 10, 100, 1.2
+HIT_RATE = 90
+TAGS = ("all", "some")
+KEYS = [f"crate/{number}" for number in range(2_000)]
+TAGGED = 100_000
+OPEN_S, WINDOWS = 1.0, 3
+PATIENT_S = 1.0  # what a busy machine delays is no fault of Redis
+ZIPF_KEYS, ZIPF_REQUESTS, ZIPF_SHARE = 10_000, 200_000, 0.05
+MISSES = 1_000
+
+
+class Record(msgspec.Struct, frozen=True):
+    """2 kB as msgpack, of a kind that callers cannot change, so memory gives out one object."""
+
+    name: str
+    text: str
+    versions: tuple[tuple[str, int, float], ...]
+
+
+RECORD = Record("alder", "what its authors say of it " * 30, tuple((f"1.{n}.0", n, n / 7) for n in range(65)))
+
+
+def main() -> None:
+    started = time.monotonic()
+    print(f"a value of {len(msgspec.msgpack.encode(RECORD)):,} bytes; {os.cpu_count()} cores\n")
+    head()
+    with TemporaryDirectory() as folder:
+        url = start_server()
+        for part in (memory_hits, disk_hits, redis_hits, sets, invalidation, seen_elsewhere, one_call, hit_rates):
+            part(Path(folder) / part.__name__, url)
+        for name, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)):
+            fault(Path(folder) / name, name, number)
+    print(f"\nmissed: {', '.join(missed) or 'nothing'}; {time.monotonic() - started:.0f} s")
+
+
+@contextmanager
+def opened(settings: CacheSettings) -> Iterator[Cache]:
+    """A cache of records."""
+    try:
+        yield open_cache(settings).namespace("records", kind=Record, ttl=3600.0, jitter=0.0)
+    finally:
+        close_cache(settings)
+
+
+@contextmanager
+def new_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    try:
+        yield loop
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def fill(cache: Cache, keys: Sequence[str] = KEYS) -> None:
+    for key in keys:
+        cache.set(key, RECORD, tags=TAGS)
+
+
+def dicts(cache: Cache) -> Cache:
+    """The same values as dicts, which callers could change."""
+    plain = cache.namespace("plain")
+    for key in KEYS:
+        plain.set(key, msgspec.to_builtins(RECORD), tags=TAGS)
+    return plain
+
+
+def without_memory(cache: Cache) -> Callable[[], None]:
+    """Empties the memory level, and nothing else."""
+    return cache._levels.memory.clear
+
+
+# --- hits
+
+
+def memory_hits(folder: Path, url: str) -> None:
+    section("hit in memory, two tags")
+    with opened(CacheSettings(folder, redis_url=url, timeout_s=PATIENT_S)) as cache, new_loop() as loop:
+        fill(cache)
+        plain = dicts(cache)
+        tools, cashews = CacheTools(), Cashews(loop)
+        for key in KEYS:
+            tools.set(key, RECORD)
+            loop.run_until_complete(cashews.set(key, RECORD))
+        costs = compare(
+            {
+                "cache": Call(cache.get),
+                "cache, asyncio": Call(cache.asynchronous().get, loop),
+                "cache, a dict, decoded anew for each caller": Call(plain.get),
+                "cachetools TTLCache and RLock, no tags": Call(tools.get),
+                "cashews mem": Call(cashews.get, loop),
+            },
+            KEYS * 3,
+        )
+    lines(costs)
+    judge("hit in memory", costs["cache"].cpu, L1_US, "µs CPU")
+    times = costs["cashews mem"].cpu / costs["cache"].cpu
+    judge("hit in memory, times faster than cashews", times, L1_TIMES_CASHEWS, "times", at_least=True)
+
+
+def disk_hits(folder: Path, url: str) -> None:
+    section("hit on disk: checked, decoded, put into memory")
+    with (
+        opened(CacheSettings(folder / "ours", redis_url=url, timeout_s=PATIENT_S)) as cache,
+        disk_cache(folder / "diskcache") as peer,
+    ):
+        fill(cache)
+        plain = dicts(cache)
+        bare = BareLmdb(folder / "lmdb")
+        sealed = entry_bytes(cache, KEYS[0])
+        for key in KEYS:
+            peer.set(key, sealed, expire=3600)
+            bare.set(key, sealed)
+        costs = compare(
+            {
+                "cache": Call(cache.get, before=without_memory(cache)),
+                "cache, a dict": Call(plain.get, before=without_memory(cache)),
+                "diskcache, the same bytes, not checked, not decoded": Call(peer.get),
+                "lmdb, the same bytes, not checked, not decoded": Call(bare.get),
+            },
+            KEYS,
+        )
+        bare.close()
+    lines(costs)
+    judge("hit on disk", costs["cache"].cpu, L2_US, "µs CPU")
+
+
+def redis_hits(folder: Path, url: str) -> None:
+    section("hit in Redis (no disk level): checked, decoded, put into memory")
+    keys = KEYS[:500]
+    with opened(CacheSettings(folder, disk_bytes=0, redis_url=url, timeout_s=PATIENT_S)) as cache, new_loop() as loop:
+        fill(cache, keys)
+        level = cache._levels.redis
+        assert level is not None
+        client, looping = redis.Redis.from_url(url), redis.asyncio.Redis.from_url(url)
+        names = {key: level.entry(cache._key(key)) for key in keys}
+        asynchronous = cache.asynchronous()
+        costs = compare(
+            {
+                "cache": Call(cache.get, before=without_memory(cache)),
+                "redis-py GET, the same bytes": Call(lambda key: client.get(names[key])),
+                "cache, asyncio": Call(asynchronous.get, loop, before=without_memory(cache)),
+                "redis-py GET, the same bytes, asyncio": Call(lambda key: looping.get(names[key]), loop),
+            },
+            keys,
+        )
+        loop.run_until_complete(looping.aclose())
+        loop.run_until_complete(asynchronous.close())
+        client.close()
+    lines(costs)
+    for form in ("", ", asyncio"):
+        ours, raw = costs[f"cache{form}"], costs[f"redis-py GET, the same bytes{form}"]
+        judge(f"hit in Redis{form}, of a raw GET", ours.cpu / raw.cpu, L3_TIMES_RAW, "CPU")
+        judge(f"hit in Redis{form}, of a raw GET", ours.p50 / raw.p50, L3_TIMES_RAW, "p50")
+
+
+def entry_bytes(cache: Cache, key: str) -> bytes:
+    """An entry as it lies in Redis."""
+    full = cache._key(key)
+    entry = cache._levels.memory.get(full)
+    assert entry is not None
+    return cache._levels.sealed(full, entry, REDIS)
+
+
+# --- writes
+
+
+def sets(folder: Path, url: str) -> None:
+    section("set, two tags")
+    keys = KEYS[:300]
+    settings = {
+        "cache, memory": CacheSettings(folder / "memory", disk_bytes=0),
+        "cache, memory and disk": CacheSettings(folder / "disk"),
+        "cache, memory and Redis": CacheSettings(folder / "redis", disk_bytes=0, redis_url=url, timeout_s=PATIENT_S),
+        "cache, all three": CacheSettings(folder / "all", redis_url=url, timeout_s=PATIENT_S),
+    }
+    calls = {name: Call(setter(open_cache(of).namespace("records", kind=Record))) for name, of in settings.items()}
+    tools, bare, client = CacheTools(), BareLmdb(folder / "lmdb"), redis.Redis.from_url(url)
+    packed = msgspec.msgpack.encode(RECORD)
+    with new_loop() as loop, disk_cache(folder / "diskcache") as peer:
+        cashews = Cashews(loop)
+        calls |= {
+            "cachetools TTLCache and RLock, no tags": Call(lambda key: tools.set(key, RECORD)),
+            "cashews mem": Call(lambda key: cashews.set(key, RECORD), loop),
+            "diskcache, bytes": Call(lambda key: peer.set(key, packed, expire=300)),
+            "lmdb, bytes": Call(lambda key: bare.set(key, packed)),
+            "redis-py SET, bytes": Call(lambda key: client.set(key, packed, ex=300)),
+        }
+        lines(compare(calls, keys, rounds=4))
+    for of in settings.values():
+        close_cache(of)
+    bare.close()
+    client.close()
+
+
+def setter(cache: Cache) -> Callable[[str], None]:
+    return lambda key: cache.set(key, RECORD, tags=TAGS)
+
+
+def invalidation(folder: Path, url: str) -> None:
+    section(f"invalidation of a tag of {TAGGED:,} entries")
+    keys = [f"tagged/{number}" for number in range(TAGGED)]
+    client = redis.Redis.from_url(url)
+    with opened(CacheSettings(folder, memory_bytes=1 << 30, redis_url=url, timeout_s=PATIENT_S)) as cache:
+        cache.set(keys[0], RECORD, tags=("big",))
+        fill_at_once(cache, client, keys)
+        costs = compare(
+            {"cache": Call(lambda tag: cache.invalidate_tags(tag)), "cache, a tag of no entry": Call(no_entry(cache))},
+            ["big"] * 100,
+        )
+        assert all(cache.get(key) is None for key in keys[::1000])
+    sets_of_keys, took = TagsAsSets(client), []
+    for _ in range(2):
+        sets_of_keys.fill("tag", keys, b"value")
+        took += Call(sets_of_keys.invalidate).each(["tag"])
+    client.flushall()
+    client.close()
+    lines(costs)
+    print(f"  {'sets of keys in Redis':<65} {min(took):8.0f}")
+    judge("invalidation", costs["cache"].p50 / 1000, INVALIDATION_MS, "ms p50")
+
+
+def no_entry(cache: Cache) -> Callable[[str], None]:
+    return lambda _: cache.invalidate_tags("none")
+
+
+def fill_at_once(cache: Cache, client: redis.Redis, keys: Sequence[str]) -> None:
+    """Puts an entry under many keys, as `set` would one by one, into memory and Redis."""
+    levels = cache._levels
+    entry = levels.memory.get(cache._key(keys[0]))
+    assert entry is not None and levels.redis is not None
+    for start in range(0, len(keys), 1_000):
+        pipeline = client.pipeline(transaction=False)
+        for key in keys[start : start + 1_000]:
+            full = cache._key(key)
+            pipeline.set(levels.redis.entry(full), levels.sealed(full, entry, REDIS), px=3_600_000)
+            levels.memory.put(full, entry)
+        pipeline.execute()
+    without_memory(cache)()
+    assert all(cache.get(key) is not None for key in keys[::1000])
+
+
+# --- several processes
+
+
+def seen_elsewhere(folder: Path, url: str) -> None:
+    section("an invalidation until another process gives the value no more, in ms")
+    here = CacheSettings(folder / "here", redis_url=url, timeout_s=PATIENT_S, key="the same everywhere")
+    there = replace(here, folder=folder / "there")
+    with opened(here) as cache:
+        spinning = seen_by_child(cache, there, pause_s=0.0)
+        cases = {
+            "on another disk, asked without a pause": spinning,
+            "on another disk, asked every 0.2 ms": seen_by_child(cache, there, pause_s=0.0002),
+            "on the same disk, asked without a pause": seen_by_child(cache, here, pause_s=0.0),
+        }
+        for name, took in cases.items():
+            print(f"  {name:<65} {np.median(took):8.2f} {np.quantile(took, 0.99):8.2f}")
+    judge("seen by another process", float(np.quantile(spinning, 0.99)), SEEN_MS, "ms p99")
+
+
+def seen_by_child(cache: Cache, settings: CacheSettings, pause_s: float, times: int = 300) -> list[float]:
+    """ms from the beginning of each invalidation."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    child = spawn.Process(target=watch, args=(settings, theirs, pause_s), daemon=True)
+    child.start()
+    took = []
+    for number in range(times):
+        key, tag = f"watched/{number}", f"tag/{number}"
+        cache.set(key, RECORD, tags=(tag,))
+        ours.send(key)
+        ours.recv()  # it has the value in its memory
+        time.sleep(random.uniform(0, 0.003))
+        started = time.monotonic()
+        cache.invalidate_tags(tag)
+        took.append((ours.recv() - started) * 1000)
+    ours.send(None)
+    child.join(10)
+    return took
+
+
+def watch(settings: CacheSettings, pipe: Connection, pause_s: float) -> None:
+    """The child: says when it has each value, and when it was last given it."""
+    with opened(settings) as cache:
+        while (key := pipe.recv()) is not None:
+            while cache.get(key) is None:
+                time.sleep(0.0001)
+            pipe.send("ready")
+            while cache.get(key) is not None:
+                if pause_s:
+                    time.sleep(pause_s)
+            pipe.send(time.monotonic())
+
+
+def one_call(folder: Path, url: str) -> None:
+    section(f"factory calls for {MISSES:,} misses of one key at once")
+    settings = CacheSettings(folder / "here", redis_url=url, timeout_s=PATIENT_S, key="the same everywhere")
+    with opened(settings) as cache, new_loop() as loop:
+        judge("in threads", missing_threads(cache, "threads", MISSES), 1, "calls")
+        judge("in tasks", loop.run_until_complete(missing_tasks(cache)), 1, "calls")
+    spawn = multiprocessing.get_context("spawn")
+    barrier, calls = spawn.Barrier(2), spawn.Queue()
+    children = [
+        spawn.Process(target=missing_child, args=(replace(settings, folder=folder / name), barrier, calls), daemon=True)
+        for name in ("one", "two")
+    ]
+    for child in children:
+        child.start()
+    judge("in threads of two processes, each with a disk", sum(calls.get(timeout=60) for _ in children), 1, "calls")
+    for child in children:
+        child.join()
+
+
+def missing_threads(cache: Cache, key: str, threads: int) -> int:
+    """How often the factory was called."""
+    calls: Counter[str] = Counter()
+    together = threading.Barrier(threads)
+
+    def factory() -> Record:
+        calls[key] += 1
+        time.sleep(0.05)
+        return RECORD
+
+    def miss(_: int) -> None:
+        together.wait()
+        assert cache.get_or_set(key, factory) == RECORD
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(miss, range(threads)))
+    return calls[key]
+
+
+async def missing_tasks(cache: Cache) -> int:
+    asynchronous, calls = cache.asynchronous(), []
+
+    async def factory() -> Record:
+        calls.append(1)
+        await asyncio.sleep(0.05)
+        return RECORD
+
+    found = await asyncio.gather(*(asynchronous.get_or_set("tasks", factory) for _ in range(MISSES)))
+    assert all(value == RECORD for value in found)
+    await asynchronous.close()
+    return len(calls)
+
+
+def missing_child(settings: CacheSettings, barrier: Any, calls: Any) -> None:
+    with opened(settings) as cache:
+        barrier.wait()
+        calls.put(missing_threads(cache, "processes", MISSES // 2))
+
+
+# --- hit rates
+
+
+def hit_rates(folder: Path, url: str) -> None:
+    """Without Redis: it would hold the same as the disk."""
+    section(
+        f"hit rate, {ZIPF_REQUESTS:,} requests of {ZIPF_KEYS:,} keys by Zipf's law from an empty cache, "
+        f"memory for {ZIPF_SHARE:.0%} of the keys, %"
+    )
+    for exponent in (1.0, 1.1):
+        weights = 1 / np.arange(1, ZIPF_KEYS + 1) ** exponent
+        weights /= weights.sum()
+        trace = np.random.default_rng(0).choice(ZIPF_KEYS, ZIPF_REQUESTS, p=weights)
+        overall, memory, took = zipf(CacheSettings(folder / str(exponent), memory_bytes=memory_for_share()), trace)
+        most = int(ZIPF_KEYS * ZIPF_SHARE)
+        for name, value in (
+            (f"exponent {exponent}: memory's own", memory),
+            ("  cachetools LRUCache of as many keys", least_recently_used(trace, most)),
+            ("  requests of the keys asked for most, the bound of any memory", 100 * weights[:most].sum()),
+        ):
+            print(f"  {name:<65} {value:8.2f}")
+        judge(f"exponent {exponent}: memory and disk ({took:.0f} µs a request)", overall, HIT_RATE, "%", at_least=True)
+
+
+def memory_for_share() -> int:
+    """Bytes of memory in which that share of the keys has room."""
+    settings = CacheSettings(Path(), disk_bytes=0, key="of no use to anybody")
+    try:
+        cache = open_cache(settings).namespace("zipf", kind=int)
+        cache.set("0", 0)
+        return int(cache.stats()["memory"]["bytes"] * ZIPF_KEYS * ZIPF_SHARE)
+    finally:
+        close_cache(settings)
+
+
+def zipf(settings: CacheSettings, trace: np.ndarray) -> tuple[float, float, float]:
+    """Hits of all levels and of memory, in %, and µs a request."""
+    made = 0
+
+    def make() -> int:
+        nonlocal made
+        made += 1
+        return 0
+
+    cache = open_cache(settings).namespace("zipf", kind=int, ttl=3600.0)
+    started = time.perf_counter()
+    for number in trace.tolist():
+        cache.get_or_set(str(number), make)
+    took = (time.perf_counter() - started) / len(trace) * 1e6
+    memory = cache.stats()["memory"]["hits"]
+    close_cache(settings)
+    return 100 - 100 * made / len(trace), 100 * memory / len(trace), took
+
+
+def least_recently_used(trace: np.ndarray, keys: int) -> float:
+    cache: cachetools.LRUCache[int, int] = cachetools.LRUCache(keys)
+    hits = 0
+    for number in trace.tolist():
+        if cache.get(number) is not None:
+            hits += 1
+        else:
+            cache[number] = 1
+    return 100 * hits / len(trace)
+
+
+# --- faults
+
+
+def fault(folder: Path, name: str, number: signal.Signals) -> None:
+    section(f"Redis {name}; left alone for {OPEN_S:g} s when it fails")
+    url = start_server()
+    with redis.Redis.from_url(url) as client:
+        info: Any = client.info("server")
+    with opened(CacheSettings(folder, redis_url=url, open_s=OPEN_S)) as cache:
+        fill(cache)
+        hits = {"hit in memory": Call(cache.get), "hit on disk": Call(cache.get, before=without_memory(cache))}
+        before = compare(hits, KEYS, rounds=5)
+        os.kill(info["process_id"], number)
+        windows = misses(cache)
+        during = compare({f"{hit}, Redis {name}": call for hit, call in hits.items()}, KEYS, rounds=5)
+        os.kill(info["process_id"], signal.SIGKILL)
+    lines(before | during)
+    for hit, cost in before.items():
+        judge(f"{hit}, Redis {name}", during[f"{hit}, Redis {name}"].cpu / cost.cpu, HITS_UNCHANGED, "times")
+    calls = ", ".join(str(len(window)) for window in windows)
+    print(f"  {'misses that were slower, in each time that Redis was tried':<65} {calls}")
+    judge("what a miss adds in such a time, the worst", max(map(sum, windows)), FAULT_MS, "ms")
+
+
+def misses(cache: Cache) -> list[list[float]]:
+    """ms that were added to misses by over 5 ms, grouped by when Redis was tried."""
+    ends = time.perf_counter() + WINDOWS * (OPEN_S + 0.2)
+    took: list[tuple[float, float]] = []
+    while (now := time.perf_counter()) < ends:
+        cache.get(f"missing/{len(took)}")
+        took.append((now, (time.perf_counter() - now) * 1000))
+    usual = float(np.median([ms for _, ms in took]))
+    windows: list[list[float]] = [[]]
+    began = took[0][0]
+    for at, ms in took:
+        if ms - usual > 5:
+            if at - began > OPEN_S / 2:
+                windows.append([])
+                began = at
+            windows[-1].append(ms - usual)
+    return windows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""How long calls take, side by side, and the lines that say so."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+missed: list[str] = []  # the figures that were over their limit
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one call, in µs: CPU time of the calling thread, and what a clock shows."""
+
+    cpu: float
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is measured: `do` is called with each key, in `loop` if it is a coroutine function. `before` each round
+    something may be set up that is not counted."""
+
+    do: Callable[[str], Any]
+    loop: asyncio.AbstractEventLoop | None = None
+    before: Callable[[], object] = lambda: None
+
+    def cpu(self, keys: Sequence[str]) -> float:
+        """µs a call."""
+        self.before()
+        seconds = self._seconds(keys) if self.loop is None else self.loop.run_until_complete(self._in_loop(keys))
+        return seconds / len(keys) * 1e6
+
+    def each(self, keys: Sequence[str]) -> list[float]:
+        """µs of every call."""
+        self.before()
+        if self.loop is not None:
+            return self.loop.run_until_complete(self._each_in_loop(keys))
+        do, now, found = self.do, time.perf_counter, []
+        for key in keys:
+            started = now()
+            do(key)
+            found.append((now() - started) * 1e6)
+        return found
+
+    def _seconds(self, keys: Sequence[str]) -> float:
+        do, started = self.do, time.thread_time()
+        for key in keys:
+            do(key)
+        return time.thread_time() - started
+
+    async def _in_loop(self, keys: Sequence[str]) -> float:
+        do, started = self.do, time.thread_time()
+        for key in keys:
+            await do(key)
+        return time.thread_time() - started
+
+    async def _each_in_loop(self, keys: Sequence[str]) -> list[float]:
+        do, now, found = self.do, time.perf_counter, []
+        for key in keys:
+            started = now()
+            await do(key)
+            found.append((now() - started) * 1e6)
+        return found
+
+
+def compare(calls: dict[str, Call], keys: Sequence[str], rounds: int = 7) -> dict[str, Cost]:
+    """The cost of each, measured in turn, so that what else the machine does meets all of them: the least CPU time of
+    a round, and percentiles of the round with the least median."""
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
+    each: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            cpu[name].append(call.cpu(keys))
+            took = call.each(keys)
+            each[name].append((float(np.median(took)), float(np.quantile(took, 0.99))))
+    return {name: Cost(min(cpu[name]), *min(each[name])) for name in calls}
+
+
+def head() -> None:
+    print(f"{'a call, in µs':<58} {'CPU':>8} {'p50':>8} {'p99':>8}")
+
+
+def section(title: str) -> None:
+    print(f"\n{title}", flush=True)
+
+
+def line(name: str, cost: Cost) -> None:
+    print(f"  {name:<56} {cost.cpu:8.2f} {cost.p50:8.2f} {cost.p99:8.2f}", flush=True)
+
+
+def lines(costs: dict[str, Cost]) -> None:
+    for name, cost in costs.items():
+        line(name, cost)
+
+
+def judge(name: str, value: float, limit: float, unit: str, *, at_least: bool = False) -> None:
+    """A figure against its limit."""
+    held = value >= limit if at_least else value <= limit
+    sign = "≥" if at_least else "≤"
+    print(f"  {name:<56} {value:8.2f} {sign} {limit:g} {unit:<8} {'ok' if held else 'MISSED'}", flush=True)
+    if not held:
+        missed.append(f"{name} ({unit})")
