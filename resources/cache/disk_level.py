@@ -222,7 +222,7 @@ class DiskLevel:
                 self._read_lately.discard(name)
                 self._remove(txn, name)
                 if kept is not None:
-                    self._append(txn, name, kept[_U64.size :])
+                    self._append(txn, name, bytes(kept[_U64.size :]))
                 else:
                     self.evictions += 1
         if len(self._read_lately) > 1_000_000:

@@ -50,7 +50,7 @@ class TagView:
         return tuple((tag, self.known.get(tag, 0)) for tag in tags)
 
     def unknown(self, tags: Iterable[str]) -> list[str]:
-        return [tag for tag in tags if tag not in self.known]
+        return [tag for tag in tags if tag not in self.known or tag in self._assumed]
 
     def moved_since(self, tags: Iterable[str], moves: int) -> bool:
         return any(self._moved.get(tag, 0) > moves for tag in tags)
@@ -59,12 +59,14 @@ class TagView:
         with self._lock:
             if epoch == self.epoch:
                 for tag, version in versions.items():
-                    self._move(tag, max(version, self.known.get(tag, 0)))
+                    before = 0 if tag in self._assumed else self.known.get(tag, 0)
+                    self._assumed.discard(tag)
+                    self._move(tag, max(version, before))
 
     def assume(self, tags: Iterable[str]) -> None:
         """Gives tags of which nothing can be learned a version of this process's own."""
         with self._lock:
-            unknown = self.unknown(tags)
+            unknown = [tag for tag in tags if tag not in self.known]
             self.known.update({tag: next_version(0) for tag in unknown})
             self._assumed.update(unknown)
 
@@ -72,6 +74,7 @@ class TagView:
         """New versions, at once valid in this process."""
         with self._lock:
             bumped = {tag: next_version(self.known.get(tag, 0)) for tag in tags}
+            self._assumed.difference_update(bumped)  # Redis no longer decides alone
             for tag, version in bumped.items():
                 self._move(tag, version)
         return bumped
