@@ -142,8 +142,9 @@ def categories_by_embedding(crates: list[GoldenCrate]) -> dict[str, str | None]:
 
 def categories_by_model(model: LanguageModel, crates: list[GoldenCrate]) -> tuple[int, int]:
     """How many categories the language model gets right when it is asked for one, of how many labelled crates."""
-    schema = {"type": "object", "properties": {"category": {"enum": list(SLUGS)}}, "required": ["category"]}
-    system = f"Say which category a Rust crate belongs to, as JSON. The categories are: {', '.join(SLUGS)}."
+    slugs = sorted(SLUGS)  # a set has another order in every process, and the order changes what a model says
+    schema = {"type": "object", "properties": {"category": {"enum": slugs}}, "required": ["category"]}
+    system = f"Say which category a Rust crate belongs to, as JSON. The categories are: {', '.join(slugs)}."
     texts = {c.name: CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)).prompt() for c in crates}
     labelled = {c.name: c for c in crates if c.primary and texts[c.name]}
     questions = [
