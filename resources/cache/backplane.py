@@ -8,13 +8,16 @@ flushed, the level is emptied.
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
+import lmdb
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from resources.cache import scripts
 from resources.cache.redis_level import LEASE_MS, RedisLevel
+from resources.cache.waiting import drive
 
 BLOCK_MS = 250
 BEAT_S = 1.0
@@ -71,7 +74,7 @@ class Backplane:
                 with self._level.client(more_s=BLOCK_MS / 1000 + BEAT_S) as client:
                     self._find_place(client)
                     self._listen(client)
-            except (RedisError, OSError, ValueError):
+            except (RedisError, lmdb.Error, OSError, ValueError):
                 self._heard.clear()
             self._ended.wait(BEAT_S / 4)
 
@@ -103,16 +106,28 @@ class Backplane:
                 self._listener.keep_place(self._birth, self._place)
                 for key, token in list(self._level.leases.items()):
                     client.eval(scripts.RENEW, 1, self._level.lease(key), token, LEASE_MS)
+                self._say_pending(client)
                 if client.get(self._level.birth) != self._birth.encode():
                     return
+
+    def _say_pending(self, client: redis.Redis) -> None:
+        """Also for a process that asks nothing of Redis any more."""
+
+        async def execute(*command: Any) -> Any:
+            return client.execute_command(*command)
+
+        with suppress(ResponseError):
+            if self._level.pending:
+                drive(self._level.say_pending(execute))
 
     def _tell(self, message: bytes) -> None:
         sender, _, rest = message[:MOST_OF_MESSAGE].decode(errors="replace").partition("\0")
         kind, _, rest = rest.partition("\0")
         name, _, last = rest.rpartition("\0")
-        if sender == self._level.sender or not name:
+        if not name:
             return
-        if kind == "k":
+        # a bump of one's own is told, too: one that was said late has another version than it was given here
+        if kind == "k" and sender != self._level.sender:
             self._listener.key_changed(name, last)
         elif kind == "t" and last.isdecimal() and len(last) < 19:
             self._listener.tag_changed(name, int(last))

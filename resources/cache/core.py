@@ -80,20 +80,17 @@ class Core:
 
     async def set(self, key: str, value: Any, policy: Policy, tags: tuple[str, ...]) -> None:
         """Raises TypeError for a value that is not of the namespace's type."""
-        levels, disk = self._levels, self._levels.disk
+        levels = self._levels
         entry = self._entry(value, policy, policy.life(None), await self.versions(tags))
         if entry is None:  # too large for any level
             await self.delete(key)
             return
-        if levels.redis is not None:
-            await self._store(key, entry, "")
-        levels.flights.spoil(key)
+        levels.catch_up()
         flight = levels.flights.watch(key)
         try:
-            if disk is not None:
-                levels.put_on_disk(key, entry, flight)
-            levels.forget(key)
-            levels.remember(key, entry, Flight(key))
+            if levels.redis is not None:
+                await self._store(key, entry, "")
+            levels.replace(key, entry, flight)
         finally:
             levels.flights.end(flight)
 
@@ -114,7 +111,7 @@ class Core:
             return
         found = await redis.bump(self._waiting.execute, bumped)
         if found is AWAY:
-            redis.bump_later(bumped)
+            redis.pending.add_tags(bumped)
         else:
             levels.view.learn(dict(zip(bumped, found)), epoch)
 
@@ -131,6 +128,7 @@ class Core:
             # who came after a change must not be given what began before it
             if leads or not outcome.outdated:
                 return outcome.read()
+            job = replace(job, old=None)
 
     def refresh_early(self, entry: Entry, job: Job) -> None:
         """Starts to make an entry anew in the background if most of its time is over."""
@@ -171,7 +169,7 @@ class Core:
         entry = await self._from_redis(key)
         if entry is not None and await self._is_valid(entry):
             if _is_fresh(entry):
-                levels.put_on_disk(key, entry, flight)
+                levels.put_on_disk(key, entry, flight, is_new=False)
                 levels.remember(key, entry, flight)
                 return entry, None
             old = old or entry
@@ -228,10 +226,17 @@ class Core:
         try:
             return await self._waiting.wait(flight.done, seconds)
         except TimeoutError:
-            if flight.done.done() or job.old is None or not await self._is_valid(job.old):
+            if flight.done.done():
+                return flight.done.result()
+            if await self._can_fall_back(job, flight):
+                self._levels.stats["factory"].stale += 1
+                return Outcome(None, job.old)
+            if job.old is None or policy.soft_timeout is None:
                 raise
-            self._levels.stats["factory"].stale += 1
-            return Outcome(None, job.old)
+            return await self._arrive(replace(job, old=None), flight, False)
+
+    async def _can_fall_back(self, job: Job, flight: Flight) -> bool:
+        return job.old is not None and not flight.spoiled and await self._is_valid(job.old)
 
     async def _lead(self, job: Job, flight: Flight) -> None:
         """Makes the value; what comes of it, error or not, is the flight's."""
@@ -271,7 +276,7 @@ class Core:
         except Exception:
             levels.count("factory", False, started)
             levels.stats["factory"].errors += 1
-            if job.old is None or not await self._is_valid(job.old):
+            if job.old is None or not await self._can_fall_back(job, flight):
                 raise
             return self._old(job, job.old, flight)
         levels.count("factory", True, started)
@@ -297,14 +302,11 @@ class Core:
         if not tags:
             return before
         levels = self._levels
-        if levels.redis is None:
-            levels.catch_up()
-            known = await self.versions(tags)
-            return None if levels.view.moved_since(tags, moves) else known[:-1] + before
-        found = await self._learn(tags)
-        if not found or any(version > clock and not new for version, new in found.values()):
-            return None
-        return (*((tag, version) for tag, (version, _) in found.items()), *before)
+        levels.catch_up()
+        found = await self._learn(tags) if levels.redis is not None else {}
+        known = (await self.versions(tags))[: len(tags)]
+        moved = any(version > clock and not new for version, new in found.values())
+        return None if moved or levels.view.moved_since(tags, moves) else known + before
 
     async def _keep(self, key: str, entry: Entry, flight: Flight, token: str) -> bool:
         """Puts a made entry into every level, unless its key was changed since the flight began."""
@@ -313,7 +315,7 @@ class Core:
             if await self._store(key, entry, token) == 0:
                 flight.spoiled = True
         elif levels.redis is not None:
-            levels.redis.drop_later(key, levels.disk.identity if levels.disk else "")
+            levels.redis.pending.add_key(key, levels.disk.identity if levels.disk else "")
         if not flight.spoiled:
             levels.put_on_disk(key, entry, flight)
             levels.remember(key, entry, flight)
@@ -347,7 +349,7 @@ class Core:
             return 1
         stored = await redis.store(self._waiting.execute, key, disk, token, sealed, left_ms)
         if stored is AWAY:
-            redis.drop_later(key, disk)
+            redis.pending.add_key(key, disk)
         return stored
 
     async def _drop_from_redis(self, key: str) -> None:
@@ -355,7 +357,7 @@ class Core:
         if redis is not None:
             name = disk.identity if disk else ""
             if await redis.drop(self._waiting.execute, [key], name) is AWAY:
-                redis.drop_later(key, name)
+                redis.pending.add_key(key, name)
 
     async def _take_lease(self, key: str, token: str) -> int | None:
         """The clock of tags if the entry may be made here, None while another process makes it."""

@@ -45,11 +45,11 @@ class DiskLevel:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # twice the limit: what evicts needs pages too. writemap would end the process on a full disk (SIGBUS)
         self._env = lmdb.open(
-            str(folder), map_size=2 * self.limit, max_dbs=5, max_readers=512, writemap=False, sync=False, metasync=False
+            str(folder), map_size=2 * self.limit, max_dbs=6, max_readers=512, writemap=False, sync=False, metasync=False
         )
         self._env.reader_check()
-        self._entries, self._order, self._tags, self._log, self._meta = (
-            self._env.open_db(name) for name in (b"entries", b"order", b"tags", b"log", b"meta")
+        self._entries, self._order, self._tags, self._log, self._meta, self._pending = (
+            self._env.open_db(name) for name in (b"entries", b"order", b"tags", b"log", b"meta", b"pending")
         )
         self._read_lately: set[bytes] = set()
         self.counter = SharedCounter(folder / "counter")
@@ -58,6 +58,7 @@ class DiskLevel:
         with self._env.begin(write=True) as txn:
             sequence = self._number(txn, _CHANGES)
             self.counter.announce(sequence)
+            self.counter.pending = txn.stat(self._pending)["entries"]
             self.identity = (txn.get(b"identity", db=self._meta) or os.urandom(8).hex().encode()).decode()
             txn.put(b"identity", self.identity.encode(), db=self._meta)
         self.seen = sequence  # the changes up to here were told
@@ -71,8 +72,9 @@ class DiskLevel:
         self._read_lately.add(name)
         return found[_U64.size :]
 
-    def put(self, key: str, entry: bytes, may_still: Callable[[], bool]) -> bool:
-        """Writes an entry, unless `may_still` says no once all earlier changes of others were told to it."""
+    def put(self, key: str, entry: bytes, may_still: Callable[[], bool], is_new: bool) -> bool:
+        """Writes an entry, unless `may_still` says no once all earlier changes of others were told to it. `is_new`:
+        the others are told of it."""
         with self._changing() as (txn, log):
             self._read_changes(txn)
             if not may_still():
@@ -80,7 +82,8 @@ class DiskLevel:
             self._remove(txn, key.encode())
             self._append(txn, key.encode(), entry)
             self._evict(txn)
-            log((self.writer, key, None, 0))
+            if is_new:
+                log((self.writer, key, None, 0))
         return True
 
     def delete(self, key: str) -> None:
@@ -133,6 +136,22 @@ class DiskLevel:
     def note(self, name: str) -> bytes:
         with self._env.begin(db=self._meta) as txn:
             return txn.get(f"note {name}".encode()) or b""
+
+    def pending(self) -> dict[str, bytes]:
+        """What Redis has not heard of."""
+        with self._env.begin(db=self._pending) as txn:
+            return {bytes(name).decode(): bytes(drop) for name, drop in txn.cursor()}
+
+    def change_pending(self, more: dict[str, bytes], said: dict[str, bytes]) -> int:
+        """Adds some, and takes away those that are still as they were said. How many there are then."""
+        with self._env.begin(write=True, db=self._pending) as txn:
+            for name, drop in more.items():
+                txn.put(name.encode(), drop)
+            for name, drop in said.items():
+                if txn.get(name.encode()) == drop:
+                    txn.delete(name.encode())
+            self.counter.pending = txn.stat(self._pending)["entries"]
+            return self.counter.pending
 
     def changes(self) -> tuple[list[Change] | None, int]:
         """What others changed since `seen`, in order, and what is `seen` after it; None if that is no longer known."""

@@ -1,17 +1,15 @@
 """The Redis level: what is common to the blocking and the asyncio client. An error or a timeout is a miss, never more.
 
-What must not get lost while Redis is away (drops of keys and tags) is kept here and said first when it is back: until
-then nothing is read from it.
+What must not get lost while Redis is away (drops of keys and tags) is kept and said first when it is back.
 """
 
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import lmdb
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -21,25 +19,14 @@ from redis.retry import Retry
 
 from resources.cache import scripts
 from resources.cache.breaker import Breaker
+from resources.cache.pending import Pending, keys_of, tags_of
 
 MOST_OF_VALUE = 1 << 20
-MOST_PENDING = 1_000  # keys; beyond that their namespaces are dropped whole
 STREAM_LENGTH = 50_000  # changes; a machine that was away for more empties its disk level
 LEASE_MS = 3_000  # renewed every second by who holds it
 AWAY = object()  # what `ask` gives when Redis could not be asked
 
 Execute = Callable[..., Awaitable[Any]]
-
-
-@dataclass
-class Pending:
-    """Drops that Redis has not heard of yet."""
-
-    keys: dict[str, str] = field(default_factory=dict)  # with the disk level that has dropped them already
-    tags: dict[str, int] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.keys or self.tags)
 
 
 class RedisLevel:
@@ -57,7 +44,6 @@ class RedisLevel:
         self.leases: dict[str, str] = {}  # held by this process: key and token
         self.errors = 0
         self._digests: dict[str, str] = {}
-        self._lock = threading.Lock()
 
     def client(self, more_s: float = 0.0) -> redis.Redis:
         """A blocking client; `more_s`: how much longer it waits for answers."""
@@ -86,13 +72,13 @@ class RedisLevel:
         started = time.monotonic()
         try:
             if self.pending:
-                await self._say_pending(execute)
+                await self.say_pending(execute)
             answer = await self._run(execute, script, keys, arguments)
         except ResponseError:  # it answers: out of memory, read-only, no rights
             self.errors += 1
             self.breaker.succeeded(time.monotonic() - started)
             return AWAY
-        except (RedisError, OSError, ValueError):
+        except (RedisError, lmdb.Error, OSError, ValueError):
             self.errors += 1
             self.breaker.failed(time.monotonic() - started)
             return AWAY
@@ -117,18 +103,6 @@ class RedisLevel:
     def key_message(self, key: str, disk: str) -> str:
         return f"{self.sender}\0k\0{key}\0{disk}"
 
-    def drop_later(self, key: str, disk: str) -> None:
-        with self._lock:
-            self.pending.keys[key] = disk
-            if len(self.pending.keys) > MOST_PENDING:
-                spaces = {key.partition("/")[0] for key in self.pending.keys}
-                self.pending.tags |= {space: 0 for space in spaces if space not in self.pending.tags}
-                self.pending.keys.clear()
-
-    def bump_later(self, versions: dict[str, int]) -> None:
-        with self._lock:
-            self.pending.tags |= versions
-
     async def store(self, execute: Execute, key: str, disk: str, token: str, entry: bytes, ms: int) -> Any:
         """1 if the entry was stored, 0 if the lease `token` was lost meanwhile ('' needs none)."""
         names = [self.entry(key), self.lease(key), self.stream]
@@ -148,28 +122,28 @@ class RedisLevel:
 
     async def bump(self, execute: Execute, versions: dict[str, int]) -> Any:
         """Gives tags newer versions than these, and tells every process. The versions in the order given."""
-        names, arguments = self._bump_arguments(versions)
+        names, arguments = self._bump_arguments(versions, self.sender)
         return await self.ask(execute, scripts.BUMP, names, *arguments)
 
     async def versions(self, execute: Execute, tags: Sequence[str]) -> Any:
         """The clock of tags, then for each its version and whether it had none before."""
         return await self.ask(execute, scripts.TAGS, [self.clock, *map(self.tag, tags)])
 
-    def _bump_arguments(self, versions: dict[str, int]) -> tuple[list[str], list[Any]]:
+    def _bump_arguments(self, versions: dict[str, int], sender: str) -> tuple[list[str], list[Any]]:
         names = [self.clock, self.stream, *map(self.tag, versions)]
-        each = (argument for tag, least in versions.items() for argument in (least, f"{self.sender}\0t\0{tag}\0"))
+        each = (argument for tag, least in versions.items() for argument in (least, f"{sender}\0t\0{tag}\0"))
         return names, [STREAM_LENGTH, *each]
 
-    async def _say_pending(self, execute: Execute) -> None:
-        with self._lock:
-            keys, tags = dict(self.pending.keys), dict(self.pending.tags)
+    async def say_pending(self, execute: Execute) -> None:
+        """Tells Redis what it has not heard. Raises what redis raises."""
+        drops = self.pending.all()
+        keys, tags = keys_of(drops), tags_of(drops)
         if tags:
-            names, arguments = self._bump_arguments(tags)
+            # in nobody's name: this process has to hear the versions, too
+            names, arguments = self._bump_arguments(tags, "")
             await self._run(execute, scripts.BUMP, names, arguments)
         if keys:
             names = [name for key in keys for name in (self.entry(key), self.lease(key))]
             messages = [self.key_message(key, disk) for key, disk in keys.items()]
             await self._run(execute, scripts.DROP, [self.stream, *names], [STREAM_LENGTH, *messages])
-        with self._lock:
-            self.pending.keys = {k: d for k, d in self.pending.keys.items() if k not in keys}
-            self.pending.tags = {t: v for t, v in self.pending.tags.items() if tags.get(t) != v}
+        self.pending.said(drops)

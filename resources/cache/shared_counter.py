@@ -8,7 +8,7 @@ import mmap
 import os
 from pathlib import Path
 
-_VALUE, _BROKEN = 0, 1
+_VALUE, _BROKEN, _PENDING = 0, 1, 2
 _NEVER = (1 << 64) - 1  # nobody has seen so many changes
 
 
@@ -41,6 +41,16 @@ class SharedCounter:
     def is_broken(self) -> bool:
         """Whether a drop could not be written: nothing of this disk level may be given until it was emptied."""
         return self.words[_BROKEN] != 0
+
+    @property
+    def pending(self) -> int:
+        """How many drops Redis has not heard of."""
+        return self.words[_PENDING]
+
+    @pending.setter
+    def pending(self, drops: int) -> None:
+        """By who holds the writer's lock."""
+        self.words[_PENDING] = drops
 
     def mark_broken(self, broken: bool) -> None:
         self.words[_BROKEN] = int(broken)
