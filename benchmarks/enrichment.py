@@ -137,7 +137,7 @@ def categories_by_embedding(crates: list[GoldenCrate]) -> dict[str, str | None]:
     """The category of each crate that no model is asked of, by name."""
     readings = [CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)) for c in crates]
     written = [{**vars(crate), "categories": None} for crate in crates]
-    return {crate.name: category.slug for crate, category in zip(crates, named(written, readings))}
+    return {crate.name: category.slug for crate, category in zip(crates, named(written, readings, None))}
 
 
 def categories_by_model(model: LanguageModel, crates: list[GoldenCrate]) -> tuple[int, int]:

@@ -59,6 +59,7 @@ def build_cache(settings: Settings) -> CacheResource:
         disk_bytes=settings.cache_disk_mb << 20,
         redis_url=EnvVar("REDIS_URL") if settings.redis_url else "",
         key=EnvVar("CRATES_CACHE_KEY") if settings.cache_key else "",
+        timeout_ms=settings.redis_timeout_ms,
     )
 
 

@@ -40,6 +40,7 @@ class Settings:
     cache_key: str
     cache_memory_mb: int
     cache_disk_mb: int
+    redis_timeout_ms: int
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -66,6 +67,7 @@ class Settings:
             cache_key=os.environ.get("CRATES_CACHE_KEY") or "",
             cache_memory_mb=_number("CRATES_CACHE_MEMORY_MB", 64, 1),
             cache_disk_mb=_number("CRATES_CACHE_DISK_MB", 1024, 0),
+            redis_timeout_ms=_number("CRATES_REDIS_TIMEOUT_MS", 50, 1),
         )
 
     @property

@@ -12,6 +12,7 @@ import pytest
 from builds import build
 from enriching import SHARD, Text, asking_tiny, installation, names_in_shard, publish_texts
 
+from resources.cache.embedded import start_server
 from resources.language_model import Reply
 from resources.reply_journal import ReplyJournal
 from resources.settings import PROJECT
@@ -82,3 +83,18 @@ def test_run_that_was_killed_keeps_what_it_paid_for(tmp_path: Path) -> None:
     assert len(built.rows) == 12
     assert build("enrichments", SHARD, with_model).inputs.numbers["new_rows"] == 0
     assert journal.read_bytes() == b""
+
+
+def test_what_another_machine_asked_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", start_server())
+    monkeypatch.setenv("CRATES_CACHE_KEY", "the same on both machines")
+    monkeypatch.setenv("CRATES_REDIS_TIMEOUT_MS", "5000")
+    one, other = (asking_tiny(installation(tmp_path / name)) for name in ("one", "other"))
+    texts = {name: Text(f"Reads the file format number {n} of an archive.") for n, name in enumerate(names_in_shard(4))}
+    rows = []
+    for machine, asked in ((one, 4), (other, 0)):
+        publish_texts(machine, texts, "2020-07-21")
+        built = build("enrichments", SHARD, machine)
+        assert (built.inputs.numbers["replies"], built.inputs.numbers["cache_hits"]) == (asked, 4 - asked)
+        rows.append(built.rows.to_pylist())
+    assert rows[0] == rows[1]

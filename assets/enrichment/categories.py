@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from assets.enrichment.asking import question
+from resources.cache import Cache
 from resources.language_model import Question, Reply
 from resources.model_files import ModelFile
 from resources.text_embedding import vectors
@@ -41,7 +42,7 @@ def category_columns(category: Category, reply: Reply | None) -> dict[str, Any]:
     }
 
 
-def named(written: list[dict[str, Any]], readings: list[CrateReading]) -> list[Category]:
+def named(written: list[dict[str, Any]], readings: list[CrateReading], cache: Cache | None) -> list[Category]:
     """The author's own category of each text, else that of the nearest class."""
     from ml.enrichment.category import UNKNOWN, of_author
 
@@ -52,17 +53,17 @@ def named(written: list[dict[str, Any]], readings: list[CrateReading]) -> list[C
         if found[place] == UNKNOWN and (compared := _compared(text, reading))
     }
     if compared:
-        named = _classes().categories(vectors(list(compared.values())))
+        named = _classes(cache).categories(vectors(list(compared.values()), cache))
         for place, category in zip(compared, named):
             found[place] = category
     return found
 
 
-@cache
-def _classes() -> Classes:
+@lru_cache(1)
+def _classes(cache: Cache | None) -> Classes:
     from ml.enrichment.category import Classes, class_texts
 
-    return Classes(vectors(class_texts()))
+    return Classes(vectors(class_texts(), cache))
 
 
 def _compared(text: dict[str, Any], reading: CrateReading) -> str:

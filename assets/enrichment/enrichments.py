@@ -16,6 +16,7 @@ from assets.registry.crates import crates
 from assets.registry.versions import versions
 from assets.schemas.enrichment import ENRICHMENTS
 from assets.table_asset import SHARDS, SQL, Inputs, all_partitions, table_asset
+from resources.cache import Cache
 from resources.language_model import Reply
 from resources.session import set_variables, view
 
@@ -38,15 +39,16 @@ def enrichments(inputs: Inputs) -> pa.RecordBatchReader:
     model = inputs.tools.language_model.file()
     before = _published(inputs)
     new = _new_texts(inputs, before, model.sha256 if model else NO_MODEL)
+    cache = inputs.tools.cache.open()
     if model is None:
-        rows = [row for batch in new for row in _rows(batch, None)]
+        rows = [row for batch in new for row in _rows(batch, None, cache)]
         report(inputs, rows, None)
     else:
         known = _known(before, model.sha256)
         with inputs.tools.journal.open(inputs.key, {(key, model.sha256) for key in known}) as journal:
             known |= {reply.key: reply for reply in journal.held if reply.model == model.sha256}
-            asking = Asking(inputs.tools.language_model, model, journal, known)
-            rows = [row for batch in new for row in _rows(batch, asking)]
+            asking = Asking(inputs.tools.language_model, model, journal, known, cache)
+            rows = [row for batch in new for row in _rows(batch, asking, cache)]
         report(inputs, rows, asking)
     inputs.con.register("made", pa.Table.from_pylist(rows, ENRICHMENTS.arrow))
     return inputs.con.sql((SQL / "enrichment" / "together.sql").read_text()).to_arrow_reader(BATCH)
@@ -81,7 +83,7 @@ def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[di
         yield batch.to_pylist()
 
 
-def _rows(written: list[dict[str, Any]], asking: Asking | None) -> list[dict[str, Any]]:
+def _rows(written: list[dict[str, Any]], asking: Asking | None, cache: Cache) -> list[dict[str, Any]]:
     """A row for each text: one bad text has its error in its row, and stops nothing."""
     from ml.enrichment.drafts import CrateReading, CrateText
     from ml.enrichment.prompt import PROMPT_VERSION, SCHEMA
@@ -91,7 +93,7 @@ def _rows(written: list[dict[str, Any]], asking: Asking | None) -> list[dict[str
     ]
     prompts = [reading.prompt() if asking else None for reading in readings]
     questions = [question(prompt, SCHEMA) if prompt else None for prompt in prompts]
-    categories = named(written, readings)
+    categories = named(written, readings, cache)
     doubts = [doubt(r, category, asking.model) if asking else None for r, category in zip(readings, categories)]
     # those that begin alike follow each other
     replies = asking.ask(q for q in (*questions, *doubts) if q) if asking else {}

@@ -23,18 +23,22 @@ class CacheResource(ConfigurableResource):
     disk_bytes: int
     redis_url: str
     key: str
+    timeout_ms: int
 
     def namespace(self, name: str, *, version: int = 1, kind: Any = Any, **options: Any) -> Cache:
         """Raises BadInput and CannotWrite if the cache cannot be opened."""
         return self.open().namespace(name, version=version, kind=kind, **options)
 
     def open(self) -> Cache:
-        url, key = _plain(self.redis_url), _plain(self.key)
-        return open_cache(CacheSettings(Path(self.folder), self.memory_bytes, self.disk_bytes, url, key))
+        url, key, timeout_s = _plain(self.redis_url), _plain(self.key), self.timeout_ms / 1000
+        return open_cache(CacheSettings(Path(self.folder), self.memory_bytes, self.disk_bytes, url, key, timeout_s))
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
+        self.open().note_hottest()
+        self.write_metrics()
+
+    def write_metrics(self) -> None:
         cache, registry = self.open(), CollectorRegistry()
-        cache.note_hottest()
         registry.register(CacheCollector(cache))
         write_to_textfile(str(Path(self.folder) / "metrics.prom"), registry)
 
