@@ -5,7 +5,7 @@ export CRATES_DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo backtest refresh test ui sql lint bench bench-cache bench-enrichment bench-full clean lock model
+.PHONY: help demo backtest refresh test ui sql crate lint bench bench-cache bench-enrichment bench-full clean lock model
 
 help:
 	@echo "make demo    run the whole DAG on the bundled registry and print the answer (MODEL=… asks a language model)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    lint, types, import rules and every test"
 	@echo "make ui      the Dagster UI on http://127.0.0.1:3000 (PORT=… for another)"
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
+	@echo "make crate NAME=serde  what the tables say of one crate, in words"
 	@echo "make lint    ruff, pyright and the import rules alone"
 	@echo "make bench   timings beside named peers and limits"
 	@echo "make bench-cache  the cache's levels and faults beside named peers and limits"
@@ -65,6 +66,10 @@ ui: .venv/ready
 sql: .venv/ready
 	@test -e "$(CRATES_DATA)/catalog.duckdb" || { echo "error: no tables in $(CRATES_DATA) yet: run make demo first"; exit 1; }
 	@$(BIN)/duckdb -readonly "$(CRATES_DATA)/catalog.duckdb" $(if $(Q),"$(Q)")
+
+crate: .venv/ready
+	@test -n "$(NAME)" || { echo "error: name a crate: make crate NAME=serde"; exit 1; }
+	@$(BIN)/python -m pipeline_defs.crate "$(NAME)"
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks.features
