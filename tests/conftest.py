@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from dumps import SMALL_AT, small_dump, zip_bytes
 from live_source import live_tools, load
 from registries import SAMPLE, slice_of_sample
 
+from resources.cache import close_caches
 from resources.settings import PROJECT, Settings
 
 os.environ["DO_NOT_TRACK"] = "true"
@@ -25,6 +27,13 @@ LONG = ("test_crash_safe.py", "test_ui.py", "test_end_to_end.py", "test_refresh.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
+
+
+@pytest.fixture(autouse=True)
+def caches_end() -> Iterator[None]:
+    """A process has one installation; here each test has its own, whose files would stay open."""
+    yield
+    close_caches()
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,12 @@ def close_cache(settings: CacheSettings) -> None:
         opened.close()
 
 
+def close_caches() -> None:
+    """Ends all."""
+    for settings in list(_open):
+        close_cache(settings)
+
+
 def _opened(settings: CacheSettings) -> Opened:
     secret = secret_of(settings.key, settings.folder)
     redis = _redis(settings, secret)
@@ -121,9 +127,13 @@ def _shown(url: str) -> str:
 
 
 def _after_fork() -> None:
-    # LMDB's environment and the threads are the parent's: the child opens its own. The parent's stay referenced, since
-    # freeing them here would close what the parent uses.
-    _inherited.append(dict(_open))
+    # the threads are the parent's, and LMDB opens a path once in a process: the child opens its own
+    global _opening
+    _opening = threading.Lock()
+    for opened in _open.values():
+        if opened.levels.disk is not None:
+            opened.levels.disk.close()
+    _inherited.append(dict(_open))  # freeing sockets here would end the parent's conversations
     _open.clear()
 
 
