@@ -150,6 +150,7 @@ class TableBuild:
             cache.invalidate_tags(tag_of(self.table.name))
         if told := cache_table(cached_before, cache.stats()):
             inputs.notes["cache"] = told
+        tools.cache.tell()
         return Built(outcomes, published, inputs, time.monotonic() - started)
 
 

@@ -83,7 +83,6 @@ def test_a_run_tells_what_the_cache_did(tmp_path: Path, small_registry: Path) ->
     assert "cache" not in built.inputs.notes
     table = build("enrichments", "0", run).inputs.notes["cache"]
     assert "| memory |" in table and "| factory |" in table
-    run.cache.write_metrics()
     told = (tmp_path / "data" / "cache" / "metrics.prom").read_text()
     samples = {
         (s.name, s.labels.get("level")): s.value for f in text_string_to_metric_families(told) for s in f.samples

@@ -394,8 +394,11 @@ def test_the_bundled_registry_has_no_events(small_registry: Path, tmp_path: Path
 def evaluate(settings: Settings, cursor: str | None = None) -> RunRequest | SkipReason:
     """What the sensor says."""
     resources = {name: build_resources(settings)[name] for name in ("source", "store", "sessions", "index")}
-    with DagsterInstance.ephemeral() as instance:
-        said = crates_io_feeds(build_sensor_context(instance=instance, cursor=cursor, resources=resources))
+    with (
+        DagsterInstance.ephemeral() as instance,
+        build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context,
+    ):
+        said = crates_io_feeds(context)
     assert isinstance(said, RunRequest | SkipReason)
     return said
 

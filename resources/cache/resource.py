@@ -1,9 +1,10 @@
 """The cache as a Dagster resource."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
-from dagster import ConfigurableResource, EnvVar, InitResourceContext
+from dagster import ConfigurableResource, EnvVar
 from prometheus_client import CollectorRegistry, write_to_textfile
 
 from resources.cache.facade import Cache
@@ -14,8 +15,8 @@ from resources.cache.opening import CacheSettings, open_cache
 class CacheResource(ConfigurableResource):
     """The cache of this installation: disk level and key in `folder`, sizes in bytes, the rest as `CacheSettings` says.
 
-    After each run the counts of its process lie in `folder`/metrics.prom, in the text format of Prometheus (for
-    node_exporter's textfile collector).
+    After each materialisation the counts of its process lie in `folder`/metrics.prom, in the text format of Prometheus
+    (for node_exporter's textfile collector).
     """
 
     folder: str
@@ -33,14 +34,15 @@ class CacheResource(ConfigurableResource):
         url, key, timeout_s = _plain(self.redis_url), _plain(self.key), self.timeout_ms / 1000
         return open_cache(CacheSettings(Path(self.folder), self.memory_bytes, self.disk_bytes, url, key, timeout_s))
 
-    def teardown_after_execution(self, context: InitResourceContext) -> None:
-        self.open().note_hottest()
-        self.write_metrics()
-
-    def write_metrics(self) -> None:
+    def tell(self) -> None:
+        """Writes the counts of this process, and which keys it used last."""
         cache, registry = self.open(), CollectorRegistry()
         registry.register(CacheCollector(cache))
-        write_to_textfile(str(Path(self.folder) / "metrics.prom"), registry)
+        try:
+            write_to_textfile(str(Path(self.folder) / "metrics.prom"), registry)
+        except OSError as error:
+            logging.getLogger("crates.cache").warning("%s: metrics.prom cannot be written: %s", self.folder, error)
+        cache.note_hottest()
 
 
 def _plain(text: str) -> str:
