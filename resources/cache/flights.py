@@ -52,10 +52,10 @@ class Flights:
             if self._leading.get(flight.key) is flight:
                 del self._leading[flight.key]
 
-    def spoil(self, key: str) -> None:
+    def spoil(self, key: str, but: Flight | None = None) -> None:
         with self._lock:
             for flight in self._all.get(key, ()):
-                flight.spoiled = True
+                flight.spoiled |= flight is not but
 
     def spoil_all(self) -> None:
         with self._lock:

@@ -10,13 +10,13 @@ import lmdb
 
 from resources.cache.breaker import Breaker
 from resources.cache.disk_level import Change, DiskLevel
-from resources.cache.envelope import Header, NotAnEntry, Payload, age_of, seal, stamps, unseal, value_of
+from resources.cache.envelope import Header, NotAnEntry, age_of, seal, stamps, unseal, value_of
 from resources.cache.flights import Flight, Flights
 from resources.cache.memory_level import Entry, MemoryLevel
 from resources.cache.policy import Policy
 from resources.cache.redis_level import RedisLevel
 from resources.cache.stats import new_stats
-from resources.cache.tags import TRUST_S, TagView, Versions
+from resources.cache.tags import TRUST_S, TagView
 
 T = TypeVar("T")
 DISK, REDIS = "disk", "redis"
@@ -50,6 +50,8 @@ class Levels:
         self._hits = self.stats["memory"]
         if disk is not None:
             disk.on_changes = self._apply
+        if redis is not None:
+            redis.pending.disk = disk
 
     # --- memory
 
@@ -72,6 +74,16 @@ class Levels:
                 self._take_changes(self.disk)
             if not flight.spoiled:
                 self._hits.evictions += self.memory.put(key, entry)
+
+    def replace(self, key: str, entry: Entry, flight: Flight) -> None:
+        """Puts what was set in place of all that was there; if others changed the key since `flight` began, nothing."""
+        self.flights.spoil(key, but=flight)
+        self.put_on_disk(key, entry, flight)
+        with self.lock:
+            self.memory.drop(key)
+            self.remember(key, entry, flight)
+        if flight.spoiled:
+            self.drop_from_disk(key)
 
     def forget(self, key: str) -> None:
         with self.lock:
@@ -109,7 +121,7 @@ class Levels:
             if key is not None:
                 self.forget(key)
             elif tag is not None:
-                self.view.learn({tag: version}, self.view.epoch)
+                self.tag_changed(tag, version)
 
     # --- what is still valid
 
@@ -164,17 +176,21 @@ class Levels:
         self.count(DISK, entry is not None, started)
         return entry
 
-    def put_on_disk(self, key: str, entry: Entry, flight: Flight) -> None:
-        """Writes an entry unless its key was changed since `flight` began; what was there before is gone anyway."""
+    def put_on_disk(self, key: str, entry: Entry, flight: Flight, *, is_new: bool = True) -> None:
+        """Writes an entry unless its key was changed since `flight` began. `is_new`: other processes are to forget
+        what they know of the key, and what was there before is over even if this cannot be written."""
         disk = self.disk
         if disk is None:
             return
         before = disk.evictions
         sealed = self.sealed(key, entry, DISK)
-        fits = len(sealed) <= disk.most_of_value
-        if fits and self.on_disk(lambda disk: disk.put(key, sealed, lambda: not flight.spoiled), None) is not None:
+
+        def put(disk: DiskLevel) -> bool:
+            return disk.put(key, sealed, lambda: not flight.spoiled, is_new)
+
+        if len(sealed) <= disk.most_of_value and self.on_disk(put, None) is not None:
             self.stats[DISK].evictions += disk.evictions - before
-        else:
+        elif is_new:
             self.drop_from_disk(key)
 
     def drop_from_disk(self, key: str) -> None:
@@ -197,10 +213,12 @@ class Levels:
     # --- bytes
 
     def sealed(self, key: str, entry: Entry, level: str) -> bytes:
+        age = round(1e6 * (time.monotonic() - entry.made_at))
         wall, boot, boot_id = stamps()
         soft, hard = (round(1000 * s) for s in (entry.fresh_until - entry.made_at, entry.dead_at - entry.made_at))
         packed = entry.payload
-        header = Header(level, packed.codec, packed.unpacked, wall, boot, boot_id, soft, hard, entry.versions)
+        written = (wall - age, boot - age, boot_id)
+        header = Header(level, packed.codec, packed.unpacked, *written, soft, hard, entry.versions)
         return seal(self.secret, key, header, packed)
 
     def from_redis(self, key: str, space: Space, found: bytes, left_ms: int) -> Entry | None:
@@ -252,8 +270,4 @@ class Levels:
         self.forget(key)
 
     def tag_changed(self, tag: str, version: int) -> None:
-        self.view.learn({tag: version}, self.view.epoch)
-
-
-def new_entry(space: Space, payload: Payload, value: Any, life: tuple[float, float], versions: Versions) -> Entry:
-    return Entry(space.kind, payload, value, (0.0, *life), versions)
+        self.view.learn({tag: version}, self.view.epoch, told=True)

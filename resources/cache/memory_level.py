@@ -30,7 +30,7 @@ class Entry:
         self.kind, self.payload, self.versions = kind, payload, versions
         # what a caller could change is read from its bytes for each caller
         self.value = value if _is_immutable(value) else None
-        self.size = payload.bytes * (1 + (self.value is not None)) + ENTRY_OVERHEAD
+        self.size = payload.bytes + (self.value is not None) * (payload.unpacked or payload.bytes) + ENTRY_OVERHEAD
 
     def read(self) -> Any:
         return self.value if self.value is not None else value_of(self.payload, self.kind)

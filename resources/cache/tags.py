@@ -55,13 +55,14 @@ class TagView:
     def moved_since(self, tags: Iterable[str], moves: int) -> bool:
         return any(self._moved.get(tag, 0) > moves for tag in tags)
 
-    def learn(self, versions: dict[str, int], epoch: int) -> None:
+    def learn(self, versions: dict[str, int], epoch: int, *, told: bool = False) -> None:
+        """`told`: of bumps, not only asked for."""
         with self._lock:
             if epoch == self.epoch:
                 for tag, version in versions.items():
                     before = 0 if tag in self._assumed else self.known.get(tag, 0)
                     self._assumed.discard(tag)
-                    self._move(tag, max(version, before))
+                    self._move(tag, max(version, before), told)
 
     def assume(self, tags: Iterable[str]) -> None:
         """Gives tags of which nothing can be learned a version of this process's own."""
@@ -76,7 +77,7 @@ class TagView:
             bumped = {tag: next_version(self.known.get(tag, 0)) for tag in tags}
             self._assumed.difference_update(bumped)  # Redis no longer decides alone
             for tag, version in bumped.items():
-                self._move(tag, version)
+                self._move(tag, version, told=True)
         return bumped
 
     def forget_assumed(self) -> None:
@@ -93,8 +94,8 @@ class TagView:
             self._assumed.clear()
             self._moved.clear()
 
-    def _move(self, tag: str, version: int) -> None:
-        if self.known.get(tag, version) != version:
+    def _move(self, tag: str, version: int, told: bool) -> None:
+        if self.known.get(tag, 0 if told else version) != version:
             self.moves += 1
             self._moved[tag] = self.moves
         self.known[tag] = version
