@@ -362,7 +362,7 @@ def test_fuzz_two_processes_never_give_a_value_that_is_over(tmp_path: Path, shar
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=times(40),
+                max_examples=times(30),
                 stateful_step_count=30,
                 deadline=None,
                 derandomize=True,

@@ -15,17 +15,15 @@ from resources.cache.flights import Flight
 from resources.cache.levels import REDIS, Levels, Space
 from resources.cache.memory_level import Entry
 from resources.cache.policy import Made, Policy
-from resources.cache.redis_level import AWAY, MOST_OF_VALUE
+from resources.cache.redis_level import AWAY, MOST_OF_VALUE, Asking
 from resources.cache.tags import MOST_TAGS, Versions
 
 THROTTLE_S = 1.0  # a factory that failed is not called again sooner, while there is an old value to give
 LONGEST_PAUSE_S = 0.1
 
 
-class Waiting(Protocol):
+class Waiting(Asking, Protocol):
     """How this process waits for Redis, factories and other callers."""
-
-    async def execute(self, *command: Any) -> Any: ...
 
     async def call(self, factory: Callable[[], Any]) -> Any: ...
 
@@ -109,7 +107,7 @@ class Core:
         levels.view.learn(bumped, epoch := levels.view.epoch)
         if redis is None:
             return
-        found = await redis.bump(self._waiting.execute, bumped)
+        found = await redis.bump(self._waiting, bumped)
         if found is AWAY:
             redis.pending.add_tags(bumped)
         else:
@@ -152,7 +150,7 @@ class Core:
         levels, old = self._levels, None
         entry = levels.memory.get(key)
         if entry is not None:
-            if await self._is_valid(entry):
+            if await self._is_valid(entry, flight):
                 if _is_fresh(entry):
                     levels.stats["memory"].hits += 1
                     return entry, None
@@ -161,13 +159,13 @@ class Core:
         else:
             levels.stats["memory"].misses += 1
         entry = levels.from_disk(key, self._space)
-        if entry is not None and await self._is_valid(entry):
+        if entry is not None and await self._is_valid(entry, flight):
             if _is_fresh(entry):
                 levels.remember(key, entry, flight)
                 return entry, None
             old = old or entry
         entry = await self._from_redis(key)
-        if entry is not None and await self._is_valid(entry):
+        if entry is not None and await self._is_valid(entry, flight):
             if _is_fresh(entry):
                 levels.put_on_disk(key, entry, flight, is_new=False)
                 levels.remember(key, entry, flight)
@@ -180,7 +178,7 @@ class Core:
         if redis is None or redis.breaker.is_open:
             return None
         started = time.perf_counter()
-        found = await redis.read(self._waiting.execute, key)
+        found = await redis.read(self._waiting, key)
         entry = None
         if found is not AWAY and found[0] is not None and found[1] > 0:
             entry = levels.from_redis(key, self._space, found[0], found[1])
@@ -189,14 +187,14 @@ class Core:
         levels.count(REDIS, entry is not None, started)
         return entry
 
-    async def _is_valid(self, entry: Entry) -> bool:
-        """Whether its tags have not moved, as far as can be known."""
+    async def _is_valid(self, entry: Entry, flight: Flight) -> bool:
+        """Whether the tags of what was read since `flight` began have not moved, as far as can be known."""
         levels, policy = self._levels, self._space.policy
         verdict = levels.verdict(entry, policy)
         if verdict is None:
             await self._learn(levels.view.unknown(tag for tag, _ in entry.versions))
             verdict = levels.verdict(entry, policy)
-        return verdict if verdict is not None else levels.verdict_alone(entry, policy)
+        return verdict if verdict is not None else levels.verdict_alone(entry, policy) and not flight.spoiled
 
     async def _learn(self, tags: Sequence[str]) -> dict[str, tuple[int, bool]]:
         """Asks for the versions of tags, and whether they had none before; empty where nobody can say."""
@@ -207,7 +205,7 @@ class Core:
             levels.forget_memory()
         epoch, found = levels.view.epoch, {}
         if redis is not None:
-            answer = await redis.versions(self._waiting.execute, tags)
+            answer = await redis.versions(self._waiting, tags)
             if answer is not AWAY:
                 found = {tag: (answer[2 * n + 1], answer[2 * n + 2] == 1) for n, tag in enumerate(tags)}
         elif levels.disk is not None:
@@ -236,7 +234,7 @@ class Core:
             return await self._arrive(replace(job, old=None), flight, False)
 
     async def _can_fall_back(self, job: Job, flight: Flight) -> bool:
-        return job.old is not None and not flight.spoiled and await self._is_valid(job.old)
+        return job.old is not None and await self._is_valid(job.old, flight) and not flight.spoiled
 
     async def _lead(self, job: Job, flight: Flight) -> None:
         """Makes the value; what comes of it, error or not, is the flight's."""
@@ -317,8 +315,7 @@ class Core:
         elif levels.redis is not None:
             levels.redis.pending.add_key(key, levels.disk.identity if levels.disk else "")
         if not flight.spoiled:
-            levels.put_on_disk(key, entry, flight)
-            levels.remember(key, entry, flight)
+            levels.replace(key, entry, flight)
         return not flight.spoiled
 
     def _entry(self, value: Any, policy: Policy, life: tuple[float, float], versions: Versions) -> Entry | None:
@@ -347,7 +344,7 @@ class Core:
         if len(sealed) > MOST_OF_VALUE or left_ms < 1:
             await self._drop_from_redis(key)
             return 1
-        stored = await redis.store(self._waiting.execute, key, disk, token, sealed, left_ms)
+        stored = await redis.store(self._waiting, key, disk, token, sealed, left_ms)
         if stored is AWAY:
             redis.pending.add_key(key, disk)
         return stored
@@ -356,14 +353,14 @@ class Core:
         redis, disk = self._levels.redis, self._levels.disk
         if redis is not None:
             name = disk.identity if disk else ""
-            if await redis.drop(self._waiting.execute, [key], name) is AWAY:
+            if await redis.drop(self._waiting, [key], name) is AWAY:
                 redis.pending.add_key(key, name)
 
     async def _take_lease(self, key: str, token: str) -> int | None:
         """The clock of tags if the entry may be made here, None while another process makes it."""
         redis, levels = self._levels.redis, self._levels
         if redis is not None:
-            found = await redis.take_lease(self._waiting.execute, key, token)
+            found = await redis.take_lease(self._waiting, key, token)
             if found is not AWAY:
                 if not found[0]:
                     return None
@@ -375,7 +372,7 @@ class Core:
         redis = self._levels.redis
         if redis is not None and redis.leases.get(key) == token:
             del redis.leases[key]
-            await redis.release(self._waiting.execute, key, token)
+            await redis.release(self._waiting, key, token)
         else:
             self._levels.on_disk(lambda disk: disk.release(key), None)
 

@@ -80,10 +80,12 @@ class Levels:
         self.flights.spoil(key, but=flight)
         self.put_on_disk(key, entry, flight)
         with self.lock:
+            self.flights.spoil(key, but=flight)  # who has read the disk meanwhile
             self.memory.drop(key)
             self.remember(key, entry, flight)
         if flight.spoiled:
             self.drop_from_disk(key)
+            self.forget(key)
 
     def forget(self, key: str) -> None:
         with self.lock:
@@ -136,6 +138,7 @@ class Levels:
     def verdict_alone(self, entry: Entry, policy: Policy) -> bool:
         """The same where nobody can be asked for the versions of its tags."""
         dropped = self.disk is not None and self.on_disk(lambda disk: disk.dropped_tags(entry.versions), True)
+        self.catch_up()  # the disk may have been emptied since the entry was read
         if dropped or self.view.judge(entry.versions) is False:
             return False
         return self._trusted(entry, policy, entry.made_at)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from resources.cache.redis_level import RedisLevel
+from resources.cache.redis_level import MOST_AT_ONCE, RedisLevel
 
 T = TypeVar("T")
 MOST_THREADS = 32  # of work behind the callers' backs; beyond that they do it themselves
@@ -23,11 +23,25 @@ def drive(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("the blocking cache was given something that waits in a loop")
 
 
+class _Turn:
+    """Of threads."""
+
+    def __init__(self) -> None:
+        self._free = threading.Semaphore(MOST_AT_ONCE)
+
+    async def __aenter__(self) -> None:
+        self._free.acquire()
+
+    async def __aexit__(self, *_: Any) -> None:
+        self._free.release()
+
+
 class Blocking:
     """Waits by blocking the thread. Factories are plain functions."""
 
     def __init__(self, redis: RedisLevel | None) -> None:
         self._client = redis.client() if redis is not None else None
+        self.turn = _Turn()
         self._threads = threading.BoundedSemaphore(MOST_THREADS)
 
     async def execute(self, *command: Any) -> Any:
@@ -66,6 +80,7 @@ class Looping:
 
     def __init__(self, redis: RedisLevel | None) -> None:
         self._client = redis.async_client() if redis is not None else None
+        self.turn = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def execute(self, *command: Any) -> Any:
