@@ -25,6 +25,13 @@ from resources.settings import PROJECT
 KEY = "a key of the tests alone"
 START_S = 20.0
 _PR_SET_PDEATHSIG = 1
+# shorter than in earnest: a cache is closed sooner, a flush is noticed sooner, a lease of a killed process ends sooner
+QUICK = """
+from resources.cache import backplane, redis_level
+backplane.BLOCK_MS, backplane.BEAT_S = 20, 0.25
+redis_level.LEASE_MS = backplane.LEASE_MS = 1500
+"""
+exec(QUICK)
 
 
 def binaries() -> list[str]:
@@ -197,7 +204,7 @@ class Peer:
 
     def __init__(self, before: str = "") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", before + _PEER],
+            [sys.executable, "-c", QUICK + before + _PEER],
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

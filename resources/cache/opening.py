@@ -22,6 +22,7 @@ from resources.cache.secret import secret_of
 from resources.cache.waiting import Blocking
 
 EMBEDDED = "embedded"
+LET_GO_S = 1.0
 log = logging.getLogger("crates.cache")
 
 
@@ -87,6 +88,7 @@ def close_caches() -> None:
 
 
 def _opened(settings: CacheSettings) -> Opened:
+    _let_go()
     secret = secret_of(settings.key, settings.folder)
     redis = _redis(settings, secret)
     levels = Levels(secret, MemoryLevel(settings.memory_bytes), _disk(settings), redis)
@@ -127,15 +129,24 @@ def _shown(url: str) -> str:
 
 
 def _after_fork() -> None:
-    # the threads are the parent's, and LMDB opens a path once in a process: the child opens its own
+    # the threads and connections are the parent's: the child opens its own
     global _opening
     _opening = threading.Lock()
-    for opened in _open.values():
-        if opened.levels.disk is not None:
-            opened.levels.disk.close()
-    _inherited.append(dict(_open))  # freeing sockets here would end the parent's conversations
+    _inherited.extend(_open.values())
     _open.clear()
 
 
-_inherited: list[dict[CacheSettings, Opened]] = []
+def _let_go() -> None:
+    """LMDB opens a path once in a process: a forked child gives up what its parent had open. If a thread of the parent
+    was at work in LMDB just then, that never ends, and the child goes on without its disk level."""
+    while _inherited:
+        _kept.append(opened := _inherited.pop())
+        if opened.levels.disk is not None:
+            closing = threading.Thread(target=opened.levels.disk.close, daemon=True)
+            closing.start()
+            closing.join(LET_GO_S)
+
+
+_inherited: list[Opened] = []
+_kept: list[Opened] = []  # to free them would end the parent's conversations
 os.register_at_fork(after_in_child=_after_fork)
