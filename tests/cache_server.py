@@ -89,6 +89,13 @@ class Server:
         except redis.ConnectionError:
             return False
 
+    def renew(self) -> "Server":
+        """Empty, whatever was done to it."""
+        if self._process is None:
+            return self.start()
+        self.client().flushall()
+        return self
+
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url)
 

@@ -25,22 +25,33 @@ SURE = {"jitter": 0.0, "eager": None}
 ALL_LEVELS, NO_REDIS, ONLY_MEMORY = "memory, disk and Redis", "memory and disk", "memory"
 
 
-@pytest.fixture(params=binaries(), ids=lambda path: Path(path).name)
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    started = Server(tmp_path, request.param).start()
+@pytest.fixture(scope="module", params=binaries(), ids=lambda path: Path(path).name)
+def any_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("server"), request.param).start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def server(any_server: Server) -> Server:
+    """Of each kind that is installed."""
+    return any_server.renew()
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("valkey")).start()
     yield started
     started.kill()
 
 
 @pytest.fixture(params=[ALL_LEVELS, NO_REDIS, ONLY_MEMORY])
-def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+def cache(request: pytest.FixtureRequest, valkey: Server, tmp_path: Path) -> Iterator[Any]:
     """A cache of each make."""
-    started = Server(tmp_path).start() if request.param == ALL_LEVELS else None
+    url = valkey.renew().url if request.param == ALL_LEVELS else ""
     disk_bytes = 0 if request.param == ONLY_MEMORY else 16 << 20
-    with opened(settings_of(tmp_path / "cache", started.url if started else "", disk_bytes=disk_bytes)) as cache:
+    with opened(settings_of(tmp_path / "cache", url, disk_bytes=disk_bytes)) as cache:
         yield cache
-    if started:
-        started.kill()
 
 
 @pytest.fixture
@@ -50,15 +61,12 @@ def plain(tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(params=["one disk", "one disk, with Redis", "two disks"])
-def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+def pair(request: pytest.FixtureRequest, valkey: Server, tmp_path: Path) -> Iterator[Any]:
     """A cache, and one in another process that shares a disk, a Redis or both with it."""
-    started = Server(tmp_path).start() if request.param != "one disk" else None
-    url = started.url if started else ""
+    url = "" if request.param == "one disk" else valkey.renew().url
     other = tmp_path / ("other" if request.param == "two disks" else "cache")
     with opened(settings_of(tmp_path / "cache", url)) as cache, peer_of(settings_of(other, url)) as peer:
         yield cache, peer
-    if started:
-        started.kill()
 
 
 def fails() -> Any:
@@ -738,28 +746,29 @@ def read_twice(cache: Any, key: str) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(
-    "kind, value",
-    [
-        (Crate, Crate("serde", 5)),
-        (Frozen, Frozen("serde")),
-        (list[Crate], [Crate("a", 1), Crate("b", 2)]),
-        (bytes, b"\x80\x04."),
-        (bytes, bytes(100_000)),
-        (str, "ü" * 5000),
-        (tuple[int, str], (1, "a")),
-        (dict[str, list[int]], {"a": [1]}),
-        (Any, {"a": [1, {"b": None}], "c": 1.5}),
-        (int | None, None),
-        (Any, False),
-    ],
-)
-def test_values_come_back_as_what_they_were(cache: Any, kind: Any, value: Any) -> None:
-    typed = cache.namespace("typed", kind=kind)
-    typed.set("a", value)
-    for found in read_twice(typed, "a"):
-        assert (type(found), found) == (type(value), value)
-    assert typed.get_or_set("b", lambda: value) == value
+VALUES: list[tuple[Any, Any]] = [
+    (Crate, Crate("serde", 5)),
+    (Frozen, Frozen("serde")),
+    (list[Crate], [Crate("a", 1), Crate("b", 2)]),
+    (bytes, b"\x80\x04."),
+    (bytes, bytes(100_000)),
+    (str, "ü" * 5000),
+    (tuple[int, str], (1, "a")),
+    (dict[str, list[int]], {"a": [1]}),
+    (Any, {"a": [1, {"b": None}], "c": 1.5}),
+    (int | None, None),
+    (Any, False),
+]
+
+
+def test_values_come_back_as_what_they_were(cache: Any) -> None:
+    for kind, value in VALUES:
+        typed = cache.namespace("typed", kind=kind)
+        typed.set("a", value)
+        for found in read_twice(typed, "a"):
+            assert (type(found), found) == (type(value), value)
+        typed.delete("b")
+        assert typed.get_or_set("b", lambda value=value: value) == value
 
 
 def test_tables_come_back_as_what_they_were(cache: Any) -> None:
