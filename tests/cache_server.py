@@ -100,8 +100,8 @@ class Server:
         return redis.Redis.from_url(self.url)
 
     def signal(self, number: int) -> None:
-        assert self._process
-        self._process.send_signal(number)
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def hang(self) -> None:
         """It takes connections and never answers, until `go_on`."""
@@ -141,7 +141,11 @@ class Slow:
             except OSError:
                 return
             far = socket.socket(socket.AF_UNIX)
-            far.connect(str(self._server.socket))
+            try:
+                far.connect(str(self._server.socket))
+            except OSError:
+                near.close()
+                continue
             for source, target, slow in ((near, far, False), (far, near, True)):
                 threading.Thread(target=self._hand_on, args=(source, target, slow), daemon=True).start()
 
@@ -156,7 +160,10 @@ class Slow:
             source.close()
             target.close()
 
-    def close(self) -> None:
+    def __enter__(self) -> "Slow":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
         self._listening.close()
         self.socket.unlink()
 

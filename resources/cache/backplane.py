@@ -107,6 +107,8 @@ class Backplane:
                 for key, token in list(self._level.leases.items()):
                     client.eval(scripts.RENEW, 1, self._level.lease(key), token, LEASE_MS)
                 self._say_pending(client)
+                # where nothing can be written nobody can tell of a change: what is not heard then is no good sign
+                client.set(self._level.beat, 1)
                 if client.get(self._level.birth) != self._birth.encode():
                     return
 

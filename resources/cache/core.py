@@ -101,6 +101,7 @@ class Core:
 
     async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
         levels, redis = self._levels, self._levels.redis
+        await self._learn(levels.view.unknown(tags))
         bumped = levels.view.bump(tags)
         # what is over at once here, then on this disk, then everywhere
         bumped = levels.bump_on_disk(bumped)

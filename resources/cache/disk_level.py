@@ -47,6 +47,10 @@ class DiskLevel:
         self._env = lmdb.open(
             str(folder), map_size=2 * self.limit, max_dbs=6, max_readers=512, writemap=False, sync=False, metasync=False
         )
+        data = self._env.stat()["psize"] * (self._env.info()["last_pgno"] + 1)
+        if (folder / "data.mdb").stat().st_size < data:  # to read what is mapped and not there ends the process
+            self._env.close()
+            raise lmdb.CorruptedError(f"{folder}/data.mdb was cut")
         self._env.reader_check()
         self._entries, self._order, self._tags, self._log, self._meta, self._pending = (
             self._env.open_db(name) for name in (b"entries", b"order", b"tags", b"log", b"meta", b"pending")

@@ -52,6 +52,7 @@ class RedisLevel:
         self.stream = f"{prefix}changes"
         self.birth = f"{prefix}birth"
         self.clock = f"{prefix}clock"
+        self.beat = f"{prefix}beat"
         self.sender = os.urandom(8).hex()
         self.pending = Pending()
         self.leases: dict[str, str] = {}  # held by this process: key and token

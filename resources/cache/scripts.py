@@ -74,9 +74,9 @@ return found
 """
 
 # KEYS: birth, stream. ARGV: a name for a new life. Which life of Redis this is, and the place of the first change that
-# is still known and of the last.
+# is still known and of the last; a new life begins with an empty one, so that who was there from the start has a place.
 JOIN = """
-redis.call('SET', KEYS[1], ARGV[1], 'NX')
+if redis.call('SET', KEYS[1], ARGV[1], 'NX') then redis.call('XADD', KEYS[2], '*', 'm', '') end
 local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 return {redis.call('GET', KEYS[1]), first[1] and first[1][1] or '0-0', last[1] and last[1][1] or '0-0'}
