@@ -25,6 +25,15 @@ BEFORE = """
 import os
 import resources.cache.backplane
 resources.cache.backplane.BEAT_S = 0.1
+span = None
+def making(made, seconds):
+    def factory():
+        global span
+        began = time.monotonic()
+        time.sleep(seconds)
+        span = began, time.monotonic()
+        return made
+    return factory
 def number(value):
     return value[0] if isinstance(value, list) else value
 def backplane():
@@ -225,9 +234,11 @@ class Machine(RuleBasedStateMachine):
         self.made(process, key, number, tags, found)
 
     def making(self, key: str, tags: tuple[str, ...], size: int, said: bool, seconds: float = 0.0) -> tuple[int, str]:
+        """The number of the value that is made, and the call."""
         number, value = self.new_value(size)
         full = self.tags(tags)
-        factory = f"make({value}, {seconds}{f', tags={full}' if said else ''})"
+        made = f"Made({value}, tags={full})" if said else value
+        factory = f"making({made}, {seconds})"
         return number, f"number({self.command(f'get_or_set({key!r}, {factory}, tags={() if said else full})')})"
 
     def made(self, process: int, key: str, number: int, tags: tuple[str, ...], found: Any) -> None:
@@ -236,29 +247,43 @@ class Machine(RuleBasedStateMachine):
         assert found is not None, self.trace()
         self.check(process, key, found)
 
-    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, making=st.booleans(), pause=pauses, what=changes)
-    def at_once(
-        self, process: int, key: str, tags: tuple[str, ...], size: int, making: bool, pause: float, what: str
-    ) -> None:
-        """One reads a value, or makes one, while the other ends it."""
-        number, call = self.making(key, tags, size, False, 0.002)
-        if not making:
-            call = f"number({self.command(f'get({key!r})')})"
-        reader, writer = self.rig.peers[process], self.rig.peers[1 - process]
-        before = {**self.written[key]}
-        allowed = before.keys() - self.over[process]
-        reader.tell(call)
-        time.sleep(pause)
-        self.change(1 - process, key, tags, size, what)
+    @rule(process=processes, key=keys, pause=pauses, what=changes)
+    def read_meanwhile(self, process: int, key: str, pause: float, what: str) -> None:
+        """One reads a value while the other ends it."""
+        allowed = self.written[key].keys() - self.over[process]
+        reader = self.rig.peers[process]
+        reader.tell(f"number({self.command(f'get({key!r})')})")
+        time.sleep(pause / 4)
+        self.change(1 - process, key, TAGS, 0, what)
         found = self._checked(reader.answer())
-        self.told.append(f"{process}: meanwhile {call} -> {found}")
-        assert writer.process.poll() is None
-        if making and found == number:
-            self.written[key][number] = tags
-            # the other may have set its own before or after
-            self.end(process, before.keys() - {number})
-        elif found is not None and found not in allowed:
+        self.told.append(f"{process}: meanwhile get({key!r}) -> {found}")
+        if found not in allowed:
             self.check(process, key, found)
+
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, said=st.booleans(), pause=pauses, what=changes)
+    def make_meanwhile(
+        self, process: int, key: str, tags: tuple[str, ...], size: int, said: bool, pause: float, what: str
+    ) -> None:
+        """One makes a value while the other ends all that there is: what began before is over, too."""
+        before = {*self.written[key]}
+        allowed = before - self.over[process]
+        number, call = self.making(key, tags, size, said, 0.006)
+        maker = self.rig.peers[process]
+        maker.tell(f"({call}, span)")
+        time.sleep(pause)
+        began = time.monotonic()
+        self.change(1 - process, key, TAGS, 0, what)
+        ended = time.monotonic()
+        found, span = self._checked(maker.answer())
+        self.told.append(f"{process}: meanwhile {call} -> {found}")
+        if found != number:
+            if found not in allowed:
+                self.check(process, key, found)
+            return
+        self.end(process, before)
+        self.written[key][number] = tags
+        if span[0] < began and ended < span[1] and (what != "invalidate" or tags):
+            self.end(1 - process, {number})
 
     @rule()
     def settle(self) -> None:
@@ -269,9 +294,10 @@ class Machine(RuleBasedStateMachine):
 
     # --- faults
 
-    @rule(process=processes)
-    def drop_memory(self, process: int) -> None:
-        self.ask(process, "levels.memory.clear()")
+    @rule(process=processes, tags=st.booleans())
+    def forget(self, process: int, tags: bool) -> None:
+        """A process forgets its values, or all that it knows, as a new one."""
+        self.ask(process, "levels.forget_memory()" if tags else "levels.memory.clear()")
 
     @precondition(lambda self: self.rig.running and not self.rig.hung)
     @rule()
@@ -313,12 +339,15 @@ class Machine(RuleBasedStateMachine):
             self.written[key][number] = tags
 
     @precondition(lambda self: self.rig.running and not self.rig.hung)
-    @rule(process=processes, key=keys, tags=tag_sets, what=changes)
-    def change_while_hung(self, process: int, key: str, tags: tuple[str, ...], what: str) -> None:
+    @rule(process=processes, key=keys, tags=tag_sets, what=changes, forget=st.booleans())
+    def change_while_hung(self, process: int, key: str, tags: tuple[str, ...], what: str, forget: bool) -> None:
         self.hang()
         for number in range(3):
             self.ask(process, self.command(f"get('missing {number}')"))  # it leaves Redis alone now
         self.change(process, key, tags, 0, what)
+        if forget:
+            self.forget(1 - process, tags=True)
+            self.get_in_both(key)
         self.repair()
         self.get_in_both(key)
 
