@@ -122,6 +122,13 @@ class DiskLevel:
                 log((self.writer, None, tag, bumped[tag]))
         return bumped
 
+    def keep_tag(self, tag: str, version: int) -> None:
+        """Keeps what Redis said of a tag; who reads this disk hears it from there, too."""
+        if not self.dropped_tags([(tag, version - 1)]):
+            with self._env.begin(write=True, db=self._tags) as txn:
+                found = txn.get(tag.encode()) or bytes(_U64.size)
+                txn.put(tag.encode(), max(bytes(found), _U64.pack(version)))
+
     def take_lease(self, key: str) -> bool:
         """Whether this process may make the entry; the system takes a lease back from a process that dies."""
         try:

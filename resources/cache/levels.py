@@ -123,7 +123,7 @@ class Levels:
             if key is not None:
                 self.forget(key)
             elif tag is not None:
-                self.tag_changed(tag, version)
+                self.view.learn({tag: version}, self.view.epoch, told=True)
 
     # --- what is still valid
 
@@ -273,4 +273,5 @@ class Levels:
         self.forget(key)
 
     def tag_changed(self, tag: str, version: int) -> None:
+        self._surely(lambda disk: disk.keep_tag(tag, version))  # for a process that begins while Redis is away
         self.view.learn({tag: version}, self.view.epoch, told=True)
