@@ -42,7 +42,7 @@ def change_on_disk(key, place):
     with levels.disk._env.begin(write=True, db=levels.disk._entries) as txn:
         found = txn.get(key)
         if found is not None:
-            at = 8 + place % (len(found) - 8)
+            at = max(8, len(found) + place)
             txn.put(key, found[:at] + bytes([found[at] ^ 1]) + found[at + 1:])
 def move_on_disk(key, other):
     with levels.disk._env.begin(write=True, db=levels.disk._entries) as txn:
@@ -59,6 +59,7 @@ keys = st.sampled_from(KEYS)
 tag_sets = st.sampled_from(((), ("red",), ("blue",), TAGS))
 changes = st.sampled_from(("set", "delete", "delete", "invalidate", "invalidate", "clear"))
 sizes = st.sampled_from(SIZES)
+places = st.just(-17) | st.integers(-300, -1)  # the last byte of a value, or any
 pauses = st.sampled_from((0.0, 0.0002, 0.001, 0.004))
 
 
@@ -259,6 +260,7 @@ class Machine(RuleBasedStateMachine):
         self.told.append(f"{process}: meanwhile get({key!r}) -> {found}")
         if found not in allowed:
             self.check(process, key, found)
+        self.get_in_both(key)
 
     @rule(process=processes, key=keys, tags=tag_sets, size=sizes, said=st.booleans(), pause=pauses, what=changes)
     def make_meanwhile(
@@ -284,6 +286,7 @@ class Machine(RuleBasedStateMachine):
         self.written[key][number] = tags
         if span[0] < began and ended < span[1] and (what != "invalidate" or tags):
             self.end(1 - process, {number})
+        self.get_in_both(key)
 
     @rule()
     def settle(self) -> None:
@@ -341,6 +344,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.rig.running and not self.rig.hung)
     @rule(process=processes, key=keys, tags=tag_sets, what=changes, forget=st.booleans())
     def change_while_hung(self, process: int, key: str, tags: tuple[str, ...], what: str, forget: bool) -> None:
+        self.set(process, key, TAGS, 0)
         self.hang()
         for number in range(3):
             self.ask(process, self.command(f"get('missing {number}')"))  # it leaves Redis alone now
@@ -351,27 +355,35 @@ class Machine(RuleBasedStateMachine):
         self.repair()
         self.get_in_both(key)
 
-    @rule(process=processes, key=keys, place=st.integers(0, 300))
+    @rule(process=processes, key=keys, place=places)
     def change_on_disk(self, process: int, key: str, place: int) -> None:
         self.ask(process, f"change_on_disk(b'{self.name}@1/{key}', {place})")
+        self.look_below_memory(key)
 
     @rule(process=processes, key=keys, other=keys)
     def move_on_disk(self, process: int, key: str, other: str) -> None:
         if key != other:
             self.ask(process, f"move_on_disk(b'{self.name}@1/{key}', b'{self.name}@1/{other}')")
+            self.look_below_memory(key)
 
     @precondition(lambda self: self.rig.running and not self.rig.hung)
-    @rule(key=keys, place=st.integers(0, 300), other=keys)
+    @rule(key=keys, place=places, other=keys)
     def change_in_redis(self, key: str, place: int, other: str) -> None:
         """Changes a byte, or puts another key's entry there."""
         client = self.rig.client
         for name in client.scan_iter(f"*e:{self.name}@1/{key}"):
             found: Any = client.get(name) or b"\0"
-            at = place % len(found)
+            at = max(0, len(found) + place)
             changed = found[:at] + bytes([found[at] ^ 1]) + found[at + 1 :]
             instead: Any = client.get(name[:-1] + other.encode()) if other != key else None
             client.set(name, instead or changed, keepttl=True)
             self.told.append(f"changed in Redis: {key}")
+            self.look_below_memory(key)
+
+    def look_below_memory(self, key: str) -> None:
+        for process in (0, 1):
+            self.forget(process, tags=False)
+        self.get_in_both(key)
 
 
 @contextmanager
