@@ -681,6 +681,49 @@ def test_of_two_values_set_at_once_both_have_one_or_none(pair: Any, moment: str)
     assert cache.get("a") in ("theirs", "ours", None)
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_an_invalidation_counts_on_the_disk_whatever_version_others_had(
+    valkey: Server, tmp_path: Path, away: bool
+) -> None:
+    """After a flush that only one has noticed, that one may know a version beyond the other's next."""
+    settings = settings_of(tmp_path / "cache", valkey.renew().url)
+    with opened(settings) as cache, peer_of(settings) as peer:
+        redis, tag = cache._levels.redis, cache.space.tag
+        assert until(lambda: cache.set("a", "ours") or tag in cache._levels.view.known)
+        ahead = cache._levels.view.known[tag] + 10**12
+        valkey.client().mset({redis.tag(tag): ahead, redis.clock: ahead})
+        peer("levels.forget_memory()")
+        peer("setattr(levels, 'tag_changed', lambda *_: None)")  # what the stream brings comes too late
+        peer("cache.set('a', 'theirs')")
+        assert peer("cache.get('a')") == "theirs"
+        if away:
+            redis.breaker.open_s = LONG
+            redis.breaker.failed(LONG)
+        cache.clear()
+        assert peer("cache.get('a')") is None
+        assert cache.get("a") is None
+        peer("delattr(levels, 'tag_changed')")
+
+
+@pytest.mark.parametrize("call", ["cache.set('a', 'old')", "cache.get_or_set('a', lambda: 'old')"])
+def test_what_was_begun_before_all_was_forgotten_is_not_kept(valkey: Server, tmp_path: Path, call: str) -> None:
+    settings = settings_of(tmp_path / "cache", valkey.renew().url)
+    with opened(settings) as cache:
+        levels, core = cache._levels, cache._core
+        versions = core.versions
+
+        async def versions_then_flush(tags: Any) -> Any:
+            core.versions = versions
+            found = await versions(tags)
+            levels.forget_all()
+            return found
+
+        core.versions = versions_then_flush
+        eval(call, {"cache": cache})
+        assert not levels.memory.entries
+        assert levels.disk.sizes()["entries"] == 0
+
+
 # --- namespaces
 
 

@@ -16,7 +16,7 @@ from resources.cache.levels import REDIS, Levels, Space
 from resources.cache.memory_level import Entry
 from resources.cache.policy import Made, Policy
 from resources.cache.redis_level import AWAY, MOST_OF_VALUE, Asking
-from resources.cache.tags import MOST_TAGS, Versions
+from resources.cache.tags import MOST_TAGS, Versions, beyond_all
 
 THROTTLE_S = 1.0  # a factory that failed is not called again sooner, while there is an old value to give
 LONGEST_PAUSE_S = 0.1
@@ -79,13 +79,13 @@ class Core:
     async def set(self, key: str, value: Any, policy: Policy, tags: tuple[str, ...]) -> None:
         """Raises TypeError for a value that is not of the namespace's type."""
         levels = self._levels
-        entry = self._entry(value, policy, policy.life(None), await self.versions(tags))
-        if entry is None:  # too large for any level
-            await self.delete(key)
-            return
         levels.catch_up()
         flight = levels.flights.watch(key)
         try:
+            entry = self._entry(value, policy, policy.life(None), await self.versions(tags))
+            if entry is None:  # too large for any level
+                await self.delete(key)
+                return
             if levels.redis is not None:
                 await self._store(key, entry, "")
             levels.replace(key, entry, flight)
@@ -101,18 +101,16 @@ class Core:
 
     async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
         levels, redis = self._levels, self._levels.redis
-        await self._learn(levels.view.unknown(tags))
         bumped = levels.view.bump(tags)
-        # what is over at once here, then on this disk, then everywhere
-        bumped = levels.bump_on_disk(bumped)
-        levels.view.learn(bumped, epoch := levels.view.epoch)
-        if redis is None:
-            return
-        found = await redis.bump(self._waiting, bumped)
-        if found is AWAY:
-            redis.pending.add_tags(bumped)
-        else:
-            levels.view.learn(dict(zip(bumped, found)), epoch)
+        found = AWAY
+        if redis is not None:
+            found = await redis.bump(self._waiting, bumped)
+            # Redis decides, and only then is this disk told: a process there may know a version beyond our next one
+            bumped = beyond_all(bumped) if found is AWAY else dict(zip(bumped, found))
+            if found is AWAY:
+                redis.pending.add_tags(bumped)
+        bumped = levels.bump_on_disk(bumped, decided=found is not AWAY)
+        levels.view.learn(bumped, levels.view.epoch, told=True)
 
     async def get_or_set(self, job: Job) -> Any:
         levels = self._levels

@@ -111,13 +111,14 @@ class DiskLevel:
             found = ((txn.get(tag.encode()), version) for tag, version in versions)
             return any(bumped is not None and _U64.unpack(bumped)[0] > version for bumped, version in found)
 
-    def bump(self, versions: dict[str, int]) -> dict[str, int]:
-        """Makes the tags' versions newer than they were and at least these, and tells the other processes."""
+    def bump(self, versions: dict[str, int], decided: bool) -> dict[str, int]:
+        """Makes the tags' versions at least these, and unless Redis has `decided` them newer than they were; tells the
+        other processes."""
         bumped = {}
         with self._changing() as (txn, log):
             for tag, least in versions.items():
                 before = txn.get(tag.encode(), db=self._tags)
-                bumped[tag] = max(least, _U64.unpack(before)[0] + 1 if before else 0)
+                bumped[tag] = max(least, _U64.unpack(before)[0] + (not decided) if before else 0)
                 txn.put(tag.encode(), _U64.pack(bumped[tag]), db=self._tags)
                 log((self.writer, None, tag, bumped[tag]))
         return bumped

@@ -199,8 +199,8 @@ class Levels:
     def drop_from_disk(self, key: str) -> None:
         self._surely(lambda disk: disk.delete(key))
 
-    def bump_on_disk(self, versions: dict[str, int]) -> dict[str, int]:
-        return self._surely(lambda disk: disk.bump(versions)) or versions
+    def bump_on_disk(self, versions: dict[str, int], *, decided: bool) -> dict[str, int]:
+        return self._surely(lambda disk: disk.bump(versions, decided)) or versions
 
     def _surely(self, work: Callable[[DiskLevel], T]) -> T | None:
         """A drop; if it cannot be written the whole disk level is taken out of use until it could be emptied."""

@@ -19,6 +19,11 @@ def next_version(before: int) -> int:
     return max(before + 1, time.time_ns() // 1000)
 
 
+def beyond_all(versions: dict[str, int]) -> dict[str, int]:
+    """Versions beyond any that others may know: nobody could be asked for those, and a clock may have been ahead."""
+    return {tag: max(version, next_version(0) + FAR_US) for tag, version in versions.items()}
+
+
 class TagView:
     """What this process knows of tags.
 
@@ -73,11 +78,9 @@ class TagView:
             self._assumed.update(unknown)
 
     def bump(self, tags: Iterable[str]) -> dict[str, int]:
-        """New versions, at once valid in this process. Of a tag that nobody could be asked for, others may know one by
-        a clock that is ahead: the new one is beyond that."""
+        """New versions, at once valid in this process."""
         with self._lock:
             bumped = {tag: next_version(self.known.get(tag, 0)) for tag in tags}
-            bumped |= {tag: bumped[tag] + FAR_US for tag in self.unknown(tags)}
             self._assumed.difference_update(bumped)  # Redis no longer decides alone
             for tag, version in bumped.items():
                 self._move(tag, version, told=True)
