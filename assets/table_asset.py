@@ -49,7 +49,7 @@ from resources.schema import Table
 from resources.session import Sessions, set_variables
 from resources.sources.crates_io_index import CratesIoIndex
 from resources.sources.source import RegistrySource
-from resources.table_store import Published, Rows, TableStore
+from resources.table_store import Published, Rows, TableStore, tag_of
 from resources.tracking import Tracking
 
 SQL = Path(__file__).parent / "sql"
@@ -59,11 +59,6 @@ DATES = DynamicPartitionsDefinition(name="dates")
 # the first digit of the sha256 of a crate's canonical name: what is enriched together, whatever the date
 SHARDS = StaticPartitionsDefinition(list("0123456789abcdef"))
 ONLY = "latest"  # the partition key of a table that has one partition
-
-
-def tag_of(table: str) -> str:
-    """What is cached of a table's rows has this tag: it is invalid once a partition of it was published."""
-    return f"table:{table}"
 
 
 def all_partitions(table: AssetsDefinition) -> AssetDep:

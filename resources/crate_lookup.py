@@ -8,7 +8,7 @@ import msgspec
 
 from resources.cache import Cache
 from resources.session import first_row, set_variables, view
-from resources.table_store import TableStore
+from resources.table_store import TableStore, tag_of
 
 QUERY = Path(__file__).with_suffix(".sql")
 TABLES = ("scores", "culprits")
@@ -23,9 +23,9 @@ def look_up(store: TableStore, cache: Cache, name: str) -> dict[str, Any] | None
     """
     if len(name) > LONGEST_NAME:
         return None
-    crates = cache.namespace("crates", version=1, kind=dict[str, Any] | None, ttl=TTL_S)
+    crates = cache.namespace("crates", kind=dict[str, Any] | None, ttl=TTL_S)
     key = name.lower().replace("-", "_")
-    return crates.get_or_set(key, lambda: _read(store, name), tags=[f"table:{table}" for table in TABLES])
+    return crates.get_or_set(key, lambda: _read(store, name), tags=map(tag_of, TABLES))
 
 
 def _read(store: TableStore, name: str) -> dict[str, Any] | None:

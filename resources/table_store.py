@@ -49,6 +49,11 @@ class Published:
     previous: str | None = None  # file name of the one before, kept for its readers
 
 
+def tag_of(table: str) -> str:
+    """What is cached of a table's rows has this tag: it is invalid once a partition of it was published."""
+    return f"table:{table}"
+
+
 class TableStore(ConfigurableResource):
     """Publishes tables under `root` and finds what is current."""
 

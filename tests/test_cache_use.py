@@ -13,12 +13,11 @@ from builds import build, build_registry, tools
 from dagster import EnvVar
 from prometheus_client.parser import text_string_to_metric_families
 
-from assets.table_asset import tag_of
 from pipeline_defs.build import build_cache
 from resources.cache import Cache, CacheSettings, close_cache, open_cache
 from resources.crate_lookup import look_up
 from resources.settings import PROJECT, Settings
-from resources.table_store import TableStore
+from resources.table_store import TableStore, tag_of
 from resources.text_embedding import vectors
 
 Demo = tuple[Settings, str]

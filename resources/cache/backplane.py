@@ -5,6 +5,7 @@ the stream, so it knows what it missed while its machine was off; where the stre
 flushed, the level is emptied.
 """
 
+import logging
 import os
 import threading
 import time
@@ -23,6 +24,7 @@ BLOCK_MS = 250
 BEAT_S = 1.0
 BATCH = 1000  # changes
 MOST_OF_MESSAGE = 4096  # bytes
+log = logging.getLogger("crates.cache")
 
 
 class Listener(Protocol):
@@ -74,7 +76,9 @@ class Backplane:
                 with self._level.client(more_s=BLOCK_MS / 1000 + BEAT_S) as client:
                     self._find_place(client)
                     self._listen(client)
-            except (RedisError, lmdb.Error, OSError, ValueError):
+            except (RedisError, lmdb.Error, OSError, ValueError) as error:
+                if self._heard.is_set():
+                    log.warning("Redis can no longer be heard, the cache goes on without it: %s", error)
                 self._heard.clear()
             self._ended.wait(BEAT_S / 4)
 

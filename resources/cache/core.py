@@ -3,6 +3,7 @@
 All that waits goes through `Waiting`, whose blocking form never suspends.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,6 +21,7 @@ from resources.cache.tags import MOST_TAGS, Versions, beyond_all
 
 THROTTLE_S = 1.0  # a factory that failed is not called again sooner, while there is an old value to give
 LONGEST_PAUSE_S = 0.1
+log = logging.getLogger("crates.cache")
 
 
 class Waiting(Asking, Protocol):
@@ -180,7 +182,7 @@ class Core:
         found = await redis.read(self._waiting, key)
         entry = None
         if found is not AWAY and found[0] is not None and found[1] > 0:
-            entry = levels.from_redis(key, self._space, found[0], found[1])
+            entry = levels.opened(key, self._space, REDIS, found[0], found[1])
             if entry is None:
                 await self._drop_from_redis(key)
         levels.count(REDIS, entry is not None, started)
@@ -270,11 +272,12 @@ class Core:
         levels, started, moves = self._levels, time.perf_counter(), self._levels.view.moves
         try:
             made = await self._waiting.call(job.factory)
-        except Exception:
+        except Exception as error:  # whatever a factory raises: it goes to the caller, or the old value does
             levels.count("factory", False, started)
             levels.stats["factory"].errors += 1
             if job.old is None or not await self._can_fall_back(job, flight):
                 raise
+            log.warning("%s: the old value is given, since its factory failed: %r", job.key, error)
             return self._old(job, job.old, flight)
         levels.count("factory", True, started)
         made = made if isinstance(made, Made) else Made(made)

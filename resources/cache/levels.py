@@ -173,7 +173,7 @@ class Levels:
             return None
         started = time.perf_counter()
         found = self.on_disk(lambda disk: disk.get(key), None)
-        entry = self._opened(key, space, DISK, found, None) if found is not None else None
+        entry = self.opened(key, space, DISK, found, None) if found is not None else None
         if found is not None and entry is None:
             self.on_disk(lambda disk: disk.delete(key), None)
         self.count(DISK, entry is not None, started)
@@ -224,10 +224,7 @@ class Levels:
         header = Header(level, packed.codec, packed.unpacked, *written, soft, hard, entry.versions)
         return seal(self.secret, key, header, packed)
 
-    def from_redis(self, key: str, space: Space, found: bytes, left_ms: int) -> Entry | None:
-        return self._opened(key, space, REDIS, found, left_ms)
-
-    def _opened(self, key: str, space: Space, level: str, found: bytes, left_ms: int | None) -> Entry | None:
+    def opened(self, key: str, space: Space, level: str, found: bytes, left_ms: int | None) -> Entry | None:
         """The entry, None if it is none or its time is over. Redis says itself how much is left of it."""
         try:
             header, payload = unseal(self.secret, key, level, found)
