@@ -705,6 +705,30 @@ def test_an_invalidation_counts_on_the_disk_whatever_version_others_had(
         peer("delattr(levels, 'tag_changed')")
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_an_invalidation_counts_on_the_disk_after_a_flush_that_nobody_noticed(
+    valkey: Server, tmp_path: Path, away: bool
+) -> None:
+    """Redis knows no better then than to give a version below the one that the other has."""
+    settings = settings_of(tmp_path / "cache", valkey.renew().url)
+    with opened(settings) as cache, peer_of(settings) as peer:
+        redis, tag = cache._levels.redis, cache.space.tag
+        assert until(lambda: peer("cache.set('a', 'theirs')") or peer(f"{tag!r} in levels.view.known"))
+        ahead = peer(f"levels.view.known[{tag!r}]") + 10**12
+        valkey.client().mset({redis.tag(tag): ahead, redis.clock: ahead})
+        peer("levels.forget_memory()")
+        peer("cache.set('a', 'theirs')")
+        assert peer("cache.get('a')") == "theirs"
+        valkey.client().delete(redis.tag(tag), redis.clock)
+        cache._levels.forget_memory()
+        cache.clear()
+        if away:
+            peer("setattr(levels.redis.breaker, 'open_s', 1000.0)")
+            peer("levels.redis.breaker.failed(1000.0)")
+        assert peer("cache.get('a')") is None
+        assert cache.get("a") is None
+
+
 @pytest.mark.parametrize("call", ["cache.set('a', 'old')", "cache.get_or_set('a', lambda: 'old')"])
 def test_what_was_begun_before_all_was_forgotten_is_not_kept(valkey: Server, tmp_path: Path, call: str) -> None:
     settings = settings_of(tmp_path / "cache", valkey.renew().url)

@@ -243,10 +243,15 @@ class Machine(RuleBasedStateMachine):
         return number, f"number({self.command(f'get_or_set({key!r}, {factory}, tags={() if said else full})')})"
 
     def made(self, process: int, key: str, number: int, tags: tuple[str, ...], found: Any) -> None:
-        if found == number:
-            self.write(process, key, number, tags)
         assert found is not None, self.trace()
-        self.check(process, key, found)
+        if found != number:
+            self.check(process, key, found)
+            return
+        before = {*self.written[key]}
+        self.written[key][number] = tags
+        # what was made and not kept, since a flush took its lease, ends nothing
+        if self.ask(process, f"number({self.command(f'get({key!r})')})") == number:
+            self.end(process, before)
 
     @rule(process=processes, key=keys, pause=pauses, what=changes)
     def read_meanwhile(self, process: int, key: str, pause: float, what: str) -> None:

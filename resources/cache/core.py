@@ -112,7 +112,7 @@ class Core:
             if found is AWAY:
                 redis.pending.add_tags(bumped)
         bumped = levels.bump_on_disk(bumped, decided=found is not AWAY)
-        levels.view.learn(bumped, levels.view.epoch, told=True)
+        levels.view.told(bumped)
 
     async def get_or_set(self, job: Job) -> Any:
         levels = self._levels
@@ -193,9 +193,11 @@ class Core:
         levels, policy = self._levels, self._space.policy
         verdict = levels.verdict(entry, policy)
         if verdict is None:
-            await self._learn(levels.view.unknown(tag for tag, _ in entry.versions))
+            answered = await self._learn(levels.view.unknown(tag for tag, _ in entry.versions))
             verdict = levels.verdict(entry, policy)
-        return verdict if verdict is not None else levels.verdict_alone(entry, policy) and not flight.spoiled
+            if verdict is None:  # nobody could be asked; or a tag moved while one was
+                return not answered and levels.verdict_alone(entry, policy) and not flight.spoiled
+        return verdict
 
     async def _learn(self, tags: Sequence[str]) -> dict[str, tuple[int, bool]]:
         """Asks for the versions of tags, and whether they had none before; empty where nobody can say."""
@@ -204,14 +206,14 @@ class Core:
             return {}
         if len(levels.view.known) > MOST_TAGS:
             levels.forget_memory()
-        epoch, found = levels.view.epoch, {}
+        epoch, moves, found = levels.view.epoch, levels.view.moves, {}
         if redis is not None:
             answer = await redis.versions(self._waiting, tags)
             if answer is not AWAY:
                 found = {tag: (answer[2 * n + 1], answer[2 * n + 2] == 1) for n, tag in enumerate(tags)}
         elif levels.disk is not None:
             found = levels.on_disk(lambda disk: disk.tag_versions(tags), {})
-        levels.view.learn({tag: version for tag, (version, _) in found.items()}, epoch)
+        levels.view.learn({tag: version for tag, (version, _) in found.items()}, epoch, moves)
         return found
 
     # --- making

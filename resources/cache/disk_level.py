@@ -106,29 +106,29 @@ class DiskLevel:
             return {tag: self._tag_or_new(txn, name) for tag, name in wanted.items()}
 
     def dropped_tags(self, versions: Iterable[tuple[str, int]]) -> bool:
-        """Whether one of the tags was bumped on this disk beyond the version given."""
+        """Whether one of the tags was bumped on this disk to another version than the one given."""
         with self._env.begin(db=self._tags) as txn:
             found = ((txn.get(tag.encode()), version) for tag, version in versions)
-            return any(bumped is not None and _U64.unpack(bumped)[0] > version for bumped, version in found)
+            return any(bumped is not None and _U64.unpack(bumped)[0] != version for bumped, version in found)
 
     def bump(self, versions: dict[str, int], decided: bool) -> dict[str, int]:
-        """Makes the tags' versions at least these, and unless Redis has `decided` them newer than they were; tells the
-        other processes."""
+        """Gives the tags these versions if Redis has `decided` them, else newer ones than they had and at least
+        these; tells the other processes."""
         bumped = {}
         with self._changing() as (txn, log):
             for tag, least in versions.items():
                 before = txn.get(tag.encode(), db=self._tags)
-                bumped[tag] = max(least, _U64.unpack(before)[0] + (not decided) if before else 0)
+                bumped[tag] = least if decided or not before else max(least, _U64.unpack(before)[0] + 1)
                 txn.put(tag.encode(), _U64.pack(bumped[tag]), db=self._tags)
                 log((self.writer, None, tag, bumped[tag]))
         return bumped
 
     def keep_tag(self, tag: str, version: int) -> None:
         """Keeps what Redis said of a tag; who reads this disk hears it from there, too."""
-        if not self.dropped_tags([(tag, version - 1)]):
-            with self._env.begin(write=True, db=self._tags) as txn:
-                found = txn.get(tag.encode()) or bytes(_U64.size)
-                txn.put(tag.encode(), max(bytes(found), _U64.pack(version)))
+        with self._env.begin(write=True, db=self._tags) as txn:
+            found = txn.get(tag.encode())
+            if found is None or _U64.unpack(found)[0] < version:
+                txn.put(tag.encode(), _U64.pack(version))
 
     def take_lease(self, key: str) -> bool:
         """Whether this process may make the entry; the system takes a lease back from a process that dies."""

@@ -123,7 +123,7 @@ class Levels:
             if key is not None:
                 self.forget(key)
             elif tag is not None:
-                self.view.learn({tag: version}, self.view.epoch, told=True)
+                self.view.told({tag: version})
 
     # --- what is still valid
 
@@ -271,4 +271,4 @@ class Levels:
 
     def tag_changed(self, tag: str, version: int) -> None:
         self._surely(lambda disk: disk.keep_tag(tag, version))  # for a process that begins while Redis is away
-        self.view.learn({tag: version}, self.view.epoch, told=True)
+        self.view.told({tag: version})

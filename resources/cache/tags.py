@@ -61,14 +61,25 @@ class TagView:
     def moved_since(self, tags: Iterable[str], moves: int) -> bool:
         return any(self._moved.get(tag, 0) > moves for tag in tags)
 
-    def learn(self, versions: dict[str, int], epoch: int, *, told: bool = False) -> None:
-        """`told`: of bumps, not only asked for."""
+    def told(self, versions: dict[str, int]) -> None:
+        """Takes over bumps. One to a lower version than is known is either old, or Redis was flushed and knows no
+        better: then nobody knows until it is asked."""
+        with self._lock:
+            for tag, version in versions.items():
+                if tag not in self._assumed and version < self.known.get(tag, 0):
+                    self._move(tag, None)
+                elif version != self.known.get(tag):
+                    self._move(tag, version)
+                self._assumed.discard(tag)
+
+    def learn(self, versions: dict[str, int], epoch: int, moves: int) -> None:
+        """Takes over what was answered to a question of that epoch, but of tags that have moved since."""
         with self._lock:
             if epoch == self.epoch:
                 for tag, version in versions.items():
-                    before = 0 if tag in self._assumed else self.known.get(tag, 0)
-                    self._assumed.discard(tag)
-                    self._move(tag, max(version, before), told)
+                    if self._moved.get(tag, 0) <= moves:
+                        self.known[tag] = version
+                        self._assumed.discard(tag)
 
     def assume(self, tags: Iterable[str]) -> None:
         """Gives tags of which nothing can be learned a version of this process's own."""
@@ -83,7 +94,7 @@ class TagView:
             bumped = {tag: next_version(self.known.get(tag, 0)) for tag in tags}
             self._assumed.difference_update(bumped)  # Redis no longer decides alone
             for tag, version in bumped.items():
-                self._move(tag, version, told=True)
+                self._move(tag, version)
         return bumped
 
     def forget_assumed(self) -> None:
@@ -100,8 +111,9 @@ class TagView:
             self._assumed.clear()
             self._moved.clear()
 
-    def _move(self, tag: str, version: int, told: bool) -> None:
-        if self.known.get(tag, 0 if told else version) != version:
-            self.moves += 1
-            self._moved[tag] = self.moves
-        self.known[tag] = version
+    def _move(self, tag: str, version: int | None) -> None:
+        self.moves += 1
+        self._moved[tag] = self.moves
+        self.known.pop(tag, None)
+        if version is not None:
+            self.known[tag] = version
