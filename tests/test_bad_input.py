@@ -264,6 +264,7 @@ def test_source_that_is_not_there(tmp_path: Path) -> None:
 
 
 FULL_DISK = """
+import shutil
 import sys
 from pathlib import Path
 sys.path[:0] = ["tests", "."]
@@ -273,6 +274,8 @@ data, registry = map(Path, sys.argv[1:])
 with_tools = tools(data, registry)
 for table in ("snapshots", "crates"):
     build(table, "2020-07-20", with_tools)
+free = shutil.disk_usage(data).free
+(data / "filler").write_bytes(b" " * (free - 4096))  # one block is left
 try:
     build("versions", "2020-07-20", with_tools)
 except CannotWrite as error:
@@ -285,8 +288,8 @@ print("left:", sorted(p.name for p in (data / "warehouse" / "versions").rglob("*
 def test_full_disk(tmp_path: Path, registry: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    # a file system of 64 kB of our own: room for two tables, not for the third
-    script = 'mount -t tmpfs -o size=64k tmpfs "$1" && exec "$2" -c "$3" "$1" "$4"'
+    # a file system of our own, which the script fills when two tables are written
+    script = 'mount -t tmpfs -o size=4m tmpfs "$1" && exec "$2" -c "$3" "$1" "$4"'
     command = ["unshare", "-rm", "sh", "-c", script, "sh", str(data), sys.executable, FULL_DISK, str(registry)]
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let a test mount a file system of its own")
