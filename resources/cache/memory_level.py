@@ -2,24 +2,38 @@
 
 import datetime
 import time
+from functools import cache
 from typing import Any
 
 import cachebox
-import msgspec
+import msgspec.inspect
 import pyarrow as pa
 
 from resources.cache.envelope import Payload, value_of
 from resources.cache.tags import Versions
 
 ENTRY_OVERHEAD = 400  # bytes of the objects around a value
-_PLAIN = (str, bytes, int, float, bool, type(None), datetime.date, datetime.datetime, pa.Table)
+_PLAIN = (str, bytes, int, float, bool, type(None), datetime.date, pa.Table)
+_PLAIN_TYPES = (
+    msgspec.inspect.StrType,
+    msgspec.inspect.BytesType,
+    msgspec.inspect.IntType,
+    msgspec.inspect.FloatType,
+    msgspec.inspect.BoolType,
+    msgspec.inspect.NoneType,
+    msgspec.inspect.DateType,
+    msgspec.inspect.DateTimeType,
+)
 
 
 class Entry:
     """A value in this process. Times by the monotonic clock: fresh until `fresh_until`, there until `dead_at`; in
     memory it is believed until `checked_until`, then the other levels are asked."""
 
-    __slots__ = ("checked_until", "dead_at", "fresh_until", "kind", "made_at", "payload", "size", "value", "versions")
+    __slots__ = (
+        *("checked_until", "dead_at", "fresh_until", "judged_at", "kind", "made_at", "payload", "size", "value"),
+        "versions",
+    )
 
     def __init__(self, kind: Any, payload: Payload, value: Any, life: tuple[float, float, float], versions: Versions):
         """`life`: seconds since it was made, seconds it is fresh and seconds it is there, both counted from then."""
@@ -28,16 +42,17 @@ class Entry:
         self.fresh_until = self.checked_until = self.made_at + soft
         self.dead_at = self.made_at + hard
         self.kind, self.payload, self.versions = kind, payload, versions
+        self.judged_at = -1  # what TagView.moves was when the versions were last found to hold
         # what a caller could change is read from its bytes for each caller
-        self.value = value if _is_immutable(value) else None
+        self.value = value if isinstance(value, _PLAIN) or _is_immutable(kind) else None
         self.size = payload.bytes + (self.value is not None) * (payload.unpacked or payload.bytes) + ENTRY_OVERHEAD
 
     def read(self) -> Any:
         return self.value if self.value is not None else value_of(self.payload, self.kind)
 
-    @property
-    def soft(self) -> float:
-        return self.fresh_until - self.made_at
+    def is_nearly_over(self, eager: float | None) -> bool:
+        """Whether the share `eager` of the time in which it is fresh has passed."""
+        return eager is not None and time.monotonic() >= self.made_at + eager * (self.fresh_until - self.made_at)
 
 
 class MemoryLevel:
@@ -75,11 +90,20 @@ class MemoryLevel:
         return len(self._entries)
 
 
-def _is_immutable(value: Any) -> bool:
-    if isinstance(value, _PLAIN):
-        return True
-    if isinstance(value, tuple):
-        return all(map(_is_immutable, value))
-    if isinstance(value, msgspec.Struct):
-        return value.__struct_config__.frozen and all(_is_immutable(getattr(value, f)) for f in value.__struct_fields__)
-    return False
+@cache
+def _is_immutable(kind: Any) -> bool:
+    """Whether nobody who is given a value of this type can change it."""
+    return kind is not pa.Table and _all_immutable(msgspec.inspect.type_info(kind), ())
+
+
+def _all_immutable(of: msgspec.inspect.Type, within: tuple[type, ...]) -> bool:
+    match of:
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return _all_immutable(item, within)
+        case msgspec.inspect.TupleType(item_types=parts) | msgspec.inspect.UnionType(types=parts):
+            return all(_all_immutable(part, within) for part in parts)
+        case msgspec.inspect.StructType(cls=cls, fields=fields):
+            if cls in within or not cls.__struct_config__.frozen:
+                return False
+            return all(_all_immutable(field.type, (*within, cls)) for field in fields)
+    return isinstance(of, _PLAIN_TYPES)
