@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from resources.cache.envelope import NotAnEntry, payload_of, value_of
-from resources.cache.flights import Flight
+from resources.cache.flights import Flight, Watch
 from resources.cache.levels import REDIS, Levels, Space
 from resources.cache.memory_level import Entry
 from resources.cache.policy import Made, Policy
@@ -72,17 +72,17 @@ class Core:
 
     async def find(self, key: str) -> tuple[Entry | None, Entry | None]:
         """The fresh entry of a key, or else one that is over but may still be given, from the nearest level."""
-        flight = self._levels.flights.watch(key)
+        watch = self._levels.flights.watch(key)
         try:
-            return await self._find(key, flight)
+            return await self._find(key, watch)
         finally:
-            self._levels.flights.end(flight)
+            self._levels.flights.end(watch)
 
     async def set(self, key: str, value: Any, policy: Policy, tags: tuple[str, ...]) -> None:
         """Raises TypeError for a value that is not of the namespace's type."""
         levels = self._levels
         levels.catch_up()
-        flight = levels.flights.watch(key)
+        watch = levels.flights.watch(key)
         try:
             entry = self._entry(value, policy, policy.life(None), await self.versions(tags))
             if entry is None:  # too large for any level
@@ -90,9 +90,9 @@ class Core:
                 return
             if levels.redis is not None:
                 await self._store(key, entry, "")
-            levels.replace(key, entry, flight)
+            levels.replace(key, entry, watch)
         finally:
-            levels.flights.end(flight)
+            levels.flights.end(watch)
 
     async def delete(self, key: str) -> None:
         # from the farthest level to the nearest: what is read meanwhile is spoiled before it is kept
@@ -118,7 +118,8 @@ class Core:
         levels = self._levels
         entry, old = await self.find(job.key)
         if entry is not None:
-            self.refresh_early(entry, job)
+            if entry.is_nearly_over(job.policy.eager):
+                self.refresh(entry, job)
             return entry.read()
         job = replace(job, old=old)
         while True:
@@ -129,11 +130,8 @@ class Core:
                 return outcome.read()
             job = replace(job, old=None)
 
-    def refresh_early(self, entry: Entry, job: Job) -> None:
-        """Starts to make an entry anew in the background if most of its time is over."""
-        eager = job.policy.eager
-        if eager is None or time.monotonic() < entry.made_at + eager * entry.soft:
-            return
+    def refresh(self, entry: Entry, job: Job) -> None:
+        """Starts to make an entry anew in the background."""
         flight, leads = self._levels.flights.join(job.key, entry.versions)
         if leads:
             self._waiting.start(self._lead(replace(job, old=entry, early=True), flight), behind=True)
@@ -147,11 +145,11 @@ class Core:
 
     # --- reading
 
-    async def _find(self, key: str, flight: Flight) -> tuple[Entry | None, Entry | None]:
+    async def _find(self, key: str, watch: Watch) -> tuple[Entry | None, Entry | None]:
         levels, old = self._levels, None
         entry = levels.memory.get(key)
         if entry is not None:
-            if await self._is_valid(entry, flight):
+            if await self._is_valid(entry, watch):
                 if _is_fresh(entry):
                     levels.stats["memory"].hits += 1
                     return entry, None
@@ -160,16 +158,16 @@ class Core:
         else:
             levels.stats["memory"].misses += 1
         entry = levels.from_disk(key, self._space)
-        if entry is not None and await self._is_valid(entry, flight):
+        if entry is not None and await self._is_valid(entry, watch):
             if _is_fresh(entry):
-                levels.remember(key, entry, flight)
+                levels.remember(key, entry, watch)
                 return entry, None
             old = old or entry
         entry = await self._from_redis(key)
-        if entry is not None and await self._is_valid(entry, flight):
+        if entry is not None and await self._is_valid(entry, watch):
             if _is_fresh(entry):
-                levels.put_on_disk(key, entry, flight, is_new=False)
-                levels.remember(key, entry, flight)
+                levels.put_on_disk(key, entry, watch, is_new=False)
+                levels.remember(key, entry, watch)
                 return entry, None
             old = old or entry
         return None, old
@@ -188,15 +186,15 @@ class Core:
         levels.count(REDIS, entry is not None, started)
         return entry
 
-    async def _is_valid(self, entry: Entry, flight: Flight) -> bool:
-        """Whether the tags of what was read since `flight` began have not moved, as far as can be known."""
+    async def _is_valid(self, entry: Entry, watch: Watch) -> bool:
+        """Whether the tags of what was read since `watch` began have not moved, as far as can be known."""
         levels, policy = self._levels, self._space.policy
         verdict = levels.verdict(entry, policy)
         if verdict is None:
             answered = await self._learn(levels.view.unknown(tag for tag, _ in entry.versions))
             verdict = levels.verdict(entry, policy)
             if verdict is None:  # nobody could be asked; or a tag moved while one was
-                return not answered and levels.verdict_alone(entry, policy) and not flight.spoiled
+                return not answered and levels.verdict_alone(entry, policy) and not watch.spoiled
         return verdict
 
     async def _learn(self, tags: Sequence[str]) -> dict[str, tuple[int, bool]]:

@@ -57,6 +57,7 @@ class DiskLevel:
         )
         self._read_lately: set[bytes] = set()
         self.counter = SharedCounter(folder / "counter")
+        self.changes_announced = self.counter.words  # the first word; read at each hit, so without a call
         self._leases = os.open(folder / "leases", os.O_RDWR | os.O_CREAT, 0o600)
         # the writer's lock: no other is at work, so what was announced and is not there was by one that was killed
         with self._env.begin(write=True) as txn:

@@ -1,7 +1,7 @@
 """What users hold: the cache of one namespace, blocking (`Cache`) and for asyncio (`AsyncCache`), by the same names."""
 
 import functools
-import hashlib
+import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -30,15 +30,20 @@ class _Namespace:
         self._levels, self._waiting, self.space = levels, waiting, space
         self._core = Core(levels, waiting, space)
         self._prefix = f"{space.tag}/"
+        self._hit = levels.hit
 
     def _key(self, key: str) -> str:
         """The key as the levels know it. Raises ValueError for one with NUL."""
         full = self._prefix + key
         if len(full) * 4 > LONGEST_KEY and len(full.encode()) > LONGEST_KEY:
-            full = f"{self._prefix}#{hashlib.sha256(key.encode()).hexdigest()}"
+            # with the secret: nobody can name a short key that is taken for this one
+            full = f"{self._prefix}#{hmac.digest(self._levels.secret, key.encode(), 'sha256').hex()}"
         if "\0" in full:
             raise ValueError(f"{key!r}: a key has no NUL")
         return full
+
+    def _job(self, key: str, factory: Callable[[], Any], tags: Iterable[str], options: dict[str, Any]) -> Job:
+        return Job(self._key(key), factory, self._policy(options), _tags(tags))
 
     def _policy(self, options: dict[str, Any]) -> Policy:
         return replace(self.space.policy, **options) if options else self.space.policy
@@ -76,8 +81,8 @@ class Cache(_Namespace):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The fresh value, or `default`."""
-        full = self._key(key)
-        entry = self._levels.hit(full) or drive(self._core.find(full))[0]
+        # a key that `_key` changes or refuses is in no memory under its own name
+        entry = self._hit(self._prefix + key) or drive(self._core.find(self._key(key)))[0]
         return entry.read() if entry is not None else default
 
     def set(self, key: str, value: Any, *, tags: Iterable[str] = (), **options: Any) -> None:
@@ -93,11 +98,11 @@ class Cache(_Namespace):
         A factory may return `Made`. `options`: see Policy. Raises what the factory raises, if there is no old value
         to give, and TimeoutError after `hard_timeout`.
         """
-        job = Job(self._key(key), factory, self._policy(options), _tags(tags))
-        entry = self._levels.hit(job.key)
+        entry = self._hit(self._prefix + key)
         if entry is None:
-            return drive(self._core.get_or_set(job))
-        self._core.refresh_early(entry, job)
+            return drive(self._core.get_or_set(self._job(key, factory, tags, options)))
+        if entry.is_nearly_over(self._policy(options).eager):
+            self._core.refresh(entry, self._job(key, factory, tags, options))
         return entry.read()
 
     def invalidate_tags(self, *tags: str) -> None:
@@ -141,8 +146,7 @@ class AsyncCache(_Namespace):
     _waiting: Looping
 
     async def get(self, key: str, default: Any = None) -> Any:
-        full = self._key(key)
-        entry = self._levels.hit(full) or (await self._core.find(full))[0]
+        entry = self._hit(self._prefix + key) or (await self._core.find(self._key(key)))[0]
         return entry.read() if entry is not None else default
 
     async def set(self, key: str, value: Any, *, tags: Iterable[str] = (), **options: Any) -> None:
@@ -154,11 +158,11 @@ class AsyncCache(_Namespace):
     async def get_or_set(
         self, key: str, factory: Callable[[], Any], *, tags: Iterable[str] = (), **options: Any
     ) -> Any:
-        job = Job(self._key(key), factory, self._policy(options), _tags(tags))
-        entry = self._levels.hit(job.key)
+        entry = self._hit(self._prefix + key)
         if entry is None:
-            return await self._core.get_or_set(job)
-        self._core.refresh_early(entry, job)
+            return await self._core.get_or_set(self._job(key, factory, tags, options))
+        if entry.is_nearly_over(self._policy(options).eager):
+            self._core.refresh(entry, self._job(key, factory, tags, options))
         return entry.read()
 
     async def invalidate_tags(self, *tags: str) -> None:

@@ -1,4 +1,4 @@
-"""One factory at a time for each key of a process, and what happened to a key while it was at work."""
+"""One factory at a time for each key of a process, and what happened to a key meanwhile."""
 
 import threading
 from concurrent.futures import Future
@@ -8,13 +8,19 @@ from typing import Any
 from resources.cache.tags import Versions
 
 
-@dataclass(eq=False)
-class Flight:
-    """A value in the making: `spoiled` once its key was changed or dropped since it began."""
+@dataclass(eq=False, slots=True)
+class Watch:
+    """Over a key: `spoiled` once it was changed or dropped since the watch began."""
 
     key: str
-    versions: Versions = ()
     spoiled: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Flight(Watch):
+    """A value in the making, from the `versions` that its tags had at the beginning."""
+
+    versions: Versions = ()
     done: Future[Any] = field(default_factory=Future)
 
 
@@ -23,7 +29,7 @@ class Flights:
 
     def __init__(self) -> None:
         self._leading: dict[str, Flight] = {}
-        self._all: dict[str, list[Flight]] = {}
+        self._all: dict[str, list[Watch]] = {}
         self._lock = threading.Lock()
 
     def join(self, key: str, versions: Versions) -> tuple[Flight, bool]:
@@ -32,33 +38,33 @@ class Flights:
             found = self._leading.get(key)
             if found is not None and not found.spoiled and found.versions == versions:
                 return found, False
-            flight = self._leading[key] = Flight(key, versions)
+            flight = self._leading[key] = Flight(key, versions=versions)
             self._all.setdefault(key, []).append(flight)
             return flight, True
 
-    def watch(self, key: str) -> Flight:
-        """A flight that nobody joins, for whoever reads from a lower level into a higher one."""
-        flight = Flight(key)
+    def watch(self, key: str) -> Watch:
+        """For whoever reads from a lower level into a higher one."""
+        watch = Watch(key)
         with self._lock:
-            self._all.setdefault(key, []).append(flight)
-        return flight
+            self._all.setdefault(key, []).append(watch)
+        return watch
 
-    def end(self, flight: Flight) -> None:
+    def end(self, watch: Watch) -> None:
         with self._lock:
-            others = self._all[flight.key]
-            others.remove(flight)
+            others = self._all[watch.key]
+            others.remove(watch)
             if not others:
-                del self._all[flight.key]
-            if self._leading.get(flight.key) is flight:
-                del self._leading[flight.key]
+                del self._all[watch.key]
+            if self._leading.get(watch.key) is watch:
+                del self._leading[watch.key]
 
-    def spoil(self, key: str, but: Flight | None = None) -> None:
+    def spoil(self, key: str, but: Watch | None = None) -> None:
         with self._lock:
-            for flight in self._all.get(key, ()):
-                flight.spoiled |= flight is not but
+            for watch in self._all.get(key, ()):
+                watch.spoiled |= watch is not but
 
     def spoil_all(self) -> None:
         with self._lock:
-            for flights in self._all.values():
-                for flight in flights:
-                    flight.spoiled = True
+            for watches in self._all.values():
+                for watch in watches:
+                    watch.spoiled = True

@@ -1,9 +1,9 @@
 """The levels of one cache in one process, and what is known of what they hold. Blocking and asyncio form share them."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import lmdb
@@ -11,7 +11,7 @@ import lmdb
 from resources.cache.breaker import Breaker
 from resources.cache.disk_level import Change, DiskLevel
 from resources.cache.envelope import Header, NotAnEntry, age_of, seal, stamps, unseal, value_of
-from resources.cache.flights import Flight, Flights
+from resources.cache.flights import Flights, Watch
 from resources.cache.memory_level import Entry, MemoryLevel
 from resources.cache.policy import Policy
 from resources.cache.redis_level import RedisLevel
@@ -47,7 +47,7 @@ class Levels:
         self.flights = Flights()
         self.stats = new_stats()
         self.lock = threading.RLock()  # a change is taken over, or a value put into memory, one at a time
-        self._hits = self.stats["memory"]
+        self._hits, self._in_memory = self.stats["memory"], memory.get
         if disk is not None:
             disk.on_changes = self._apply
         if redis is not None:
@@ -57,33 +57,39 @@ class Levels:
 
     def hit(self, key: str) -> Entry | None:
         """What is fresh in memory."""
-        if self.disk is not None and self.disk.counter.words[0] != self.disk.seen:
+        disk, view, hits = self.disk, self.view, self._hits
+        if disk is not None and disk.changes_announced[0] != disk.seen:
             self.catch_up()
-        entry, now = self.memory.get(key), time.monotonic()
-        if entry is None or now >= entry.checked_until or not self.view.judge(entry.versions):
+        entry, now = self._in_memory(key), monotonic()
+        if entry is None or now >= entry.checked_until:
             return None
-        self._hits.hits += 1
-        if not self._hits.hits & 63:
-            self._hits.latency.add(time.monotonic() - now)
+        moves = view.moves
+        if entry.judged_at != moves:
+            if not view.judge(entry.versions):
+                return None
+            entry.judged_at = moves
+        hits.hits += 1
+        if not hits.hits & 63:
+            hits.latency.add(monotonic() - now)
         return entry
 
-    def remember(self, key: str, entry: Entry, flight: Flight) -> None:
-        """Puts into memory what was read or made since `flight` began, unless its key was changed since."""
+    def remember(self, key: str, entry: Entry, watch: Watch) -> None:
+        """Puts into memory what was read or made since `watch` began, unless its key was changed since."""
         with self.lock:
-            if self.disk is not None and self.disk.counter.words[0] != self.disk.seen:
+            if self.disk is not None and self.disk.changes_announced[0] != self.disk.seen:
                 self._take_changes(self.disk)
-            if not flight.spoiled:
+            if not watch.spoiled:
                 self._hits.evictions += self.memory.put(key, entry)
 
-    def replace(self, key: str, entry: Entry, flight: Flight) -> None:
-        """Puts what was set in place of all that was there; if others changed the key since `flight` began, nothing."""
-        self.flights.spoil(key, but=flight)
-        self.put_on_disk(key, entry, flight)
+    def replace(self, key: str, entry: Entry, watch: Watch) -> None:
+        """Puts what was set in place of all that was there; if others changed the key since `watch` began, nothing."""
+        self.flights.spoil(key, but=watch)
+        self.put_on_disk(key, entry, watch)
         with self.lock:
-            self.flights.spoil(key, but=flight)  # who has read the disk meanwhile
+            self.flights.spoil(key, but=watch)  # who has read the disk meanwhile
             self.memory.drop(key)
-            self.remember(key, entry, flight)
-        if flight.spoiled:
+            self.remember(key, entry, watch)
+        if watch.spoiled:
             self.drop_from_disk(key)
             self.forget(key)
 
@@ -145,7 +151,7 @@ class Levels:
 
     def _trusted(self, entry: Entry, policy: Policy, contact: float) -> bool:
         """Whether what was last known of an entry is recent enough: with an immutable one nothing can have changed."""
-        now = time.monotonic()
+        now = monotonic()
         checked = now if policy.immutable else max(entry.made_at, min(now, contact))
         entry.checked_until = min(entry.fresh_until, checked + TRUST_S)
         return now < min(entry.dead_at, checked + TRUST_S)
@@ -156,14 +162,14 @@ class Levels:
         """What `work` gives; `otherwise` if there is no disk level or it fails."""
         if self.disk is None or not self.disk_breaker.admits():
             return otherwise
-        started = time.monotonic()
+        started = monotonic()
         try:
             if self.disk.counter.is_broken:
                 self.disk.mend()
             found = work(self.disk)
         except (lmdb.Error, OSError, ValueError):
             self.stats[DISK].errors += 1
-            self.disk_breaker.failed(time.monotonic() - started)
+            self.disk_breaker.failed(monotonic() - started)
             return otherwise
         self.disk_breaker.succeeded(0.0)
         return found
@@ -171,7 +177,7 @@ class Levels:
     def from_disk(self, key: str, space: Space) -> Entry | None:
         if self.disk is None:
             return None
-        started = time.perf_counter()
+        started = perf_counter()
         found = self.on_disk(lambda disk: disk.get(key), None)
         entry = self.opened(key, space, DISK, found, None) if found is not None else None
         if found is not None and entry is None:
@@ -179,8 +185,8 @@ class Levels:
         self.count(DISK, entry is not None, started)
         return entry
 
-    def put_on_disk(self, key: str, entry: Entry, flight: Flight, *, is_new: bool = True) -> None:
-        """Writes an entry unless its key was changed since `flight` began. `is_new`: other processes are to forget
+    def put_on_disk(self, key: str, entry: Entry, watch: Watch, *, is_new: bool = True) -> None:
+        """Writes an entry unless its key was changed since `watch` began. `is_new`: other processes are to forget
         what they know of the key, and what was there before is over even if this cannot be written."""
         disk = self.disk
         if disk is None:
@@ -189,7 +195,7 @@ class Levels:
         sealed = self.sealed(key, entry, DISK)
 
         def put(disk: DiskLevel) -> bool:
-            return disk.put(key, sealed, lambda: not flight.spoiled, is_new)
+            return disk.put(key, sealed, lambda: not watch.spoiled, is_new)
 
         if len(sealed) <= disk.most_of_value and self.on_disk(put, None) is not None:
             self.stats[DISK].evictions += disk.evictions - before
@@ -216,7 +222,7 @@ class Levels:
     # --- bytes
 
     def sealed(self, key: str, entry: Entry, level: str) -> bytes:
-        age = round(1e6 * (time.monotonic() - entry.made_at))
+        age = round(1e6 * (monotonic() - entry.made_at))
         wall, boot, boot_id = stamps()
         soft, hard = (round(1000 * s) for s in (entry.fresh_until - entry.made_at, entry.dead_at - entry.made_at))
         packed = entry.payload
@@ -239,7 +245,7 @@ class Levels:
 
     def count(self, level: str, hit: bool, started: float) -> None:
         of = self.stats[level]
-        of.latency.add(time.perf_counter() - started)
+        of.latency.add(perf_counter() - started)
         if hit:
             of.hits += 1
         else:
@@ -262,7 +268,7 @@ class Levels:
         self.view.forget_assumed()
 
     def heard(self) -> None:
-        self.view.contact = time.monotonic()
+        self.view.contact = monotonic()
 
     def key_changed(self, key: str, disk: str) -> None:
         if self.disk is not None and disk != self.disk.identity:
@@ -270,5 +276,5 @@ class Levels:
         self.forget(key)
 
     def tag_changed(self, tag: str, version: int) -> None:
-        self._surely(lambda disk: disk.keep_tag(tag, version))  # for a process that begins while Redis is away
         self.view.told({tag: version})
+        self._surely(lambda disk: disk.keep_tag(tag, version))  # for a process that begins while Redis is away

@@ -3,6 +3,7 @@
 What must not get lost while Redis is away (drops of keys and tags) is kept and said first when it is back.
 """
 
+import functools
 import hashlib
 import os
 import time
@@ -12,9 +13,10 @@ from typing import Any, Protocol
 
 import lmdb
 import redis
-import redis.asyncio
+import redis.asyncio.connection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
@@ -63,10 +65,17 @@ class RedisLevel:
         """A blocking client; `more_s`: how much longer it waits for answers."""
         return redis.Redis.from_url(self.url, **self._options(self.timeout_s + more_s), retry=Retry(NoBackoff(), 0))
 
-    def async_client(self) -> redis.asyncio.Redis:
-        return redis.asyncio.Redis.from_url(self.url, **self._options(self.timeout_s), retry=AsyncRetry(NoBackoff(), 0))
+    def connect(self) -> Callable[[], AbstractConnection]:
+        """What makes a blocking connection."""
+        pool = redis.ConnectionPool.from_url(self.url, **self._options(self.timeout_s), retry=Retry(NoBackoff(), 0))
+        return functools.partial(pool.connection_class, **pool.connection_kwargs)
 
-    def _options(self, timeout_s: float) -> dict[str, Any]:
+    def connect_async(self) -> Callable[[], redis.asyncio.connection.AbstractConnection]:
+        """What makes an asyncio connection: whoever asks bounds how long it waits for an answer."""
+        pool = redis.asyncio.ConnectionPool.from_url(self.url, **self._options(None), retry=AsyncRetry(NoBackoff(), 0))
+        return functools.partial(pool.connection_class, **pool.connection_kwargs)
+
+    def _options(self, timeout_s: float | None) -> dict[str, Any]:
         # without a Retry of our own redis-py would try ten times, for 4 s
         return {"socket_timeout": timeout_s, "socket_connect_timeout": self.timeout_s, "protocol": 2}
 

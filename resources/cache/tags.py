@@ -35,7 +35,7 @@ class TagView:
         self.known: dict[str, int] = {}
         self.contact = float("-inf")
         self.epoch = 0
-        self.moves = 0  # bumps heard of
+        self.moves = 0  # grows after each change by which what was valid may be so no longer
         self._moved: dict[str, int] = {}
         self._assumed: set[str] = set()
         self._lock = threading.Lock()
@@ -76,10 +76,11 @@ class TagView:
         """Takes over what was answered to a question of that epoch, but of tags that have moved since."""
         with self._lock:
             if epoch == self.epoch:
-                for tag, version in versions.items():
-                    if self._moved.get(tag, 0) <= moves:
-                        self.known[tag] = version
-                        self._assumed.discard(tag)
+                learned = {tag: version for tag, version in versions.items() if self._moved.get(tag, 0) <= moves}
+                changed = any(self.known.get(tag, version) != version for tag, version in learned.items())
+                self.known.update(learned)
+                self._assumed.difference_update(learned)
+                self.moves += changed
 
     def assume(self, tags: Iterable[str]) -> None:
         """Gives tags of which nothing can be learned a version of this process's own."""
@@ -103,6 +104,7 @@ class TagView:
             for tag in self._assumed:
                 self.known.pop(tag, None)
             self._assumed.clear()
+            self.moves += 1
 
     def forget(self) -> None:
         with self._lock:
@@ -110,10 +112,11 @@ class TagView:
             self.known.clear()
             self._assumed.clear()
             self._moved.clear()
+            self.moves += 1
 
     def _move(self, tag: str, version: int | None) -> None:
-        self.moves += 1
-        self._moved[tag] = self.moves
+        self._moved[tag] = self.moves + 1
         self.known.pop(tag, None)
         if version is not None:
             self.known[tag] = version
+        self.moves += 1
