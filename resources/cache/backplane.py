@@ -5,19 +5,18 @@ the stream, so it knows what it missed while its machine was off; where the stre
 flushed, the level is emptied.
 """
 
+import functools
 import logging
 import os
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 import lmdb
-import redis
-from redis.exceptions import RedisError, ResponseError
 
 from resources.cache import scripts
-from resources.cache.redis_level import LEASE_MS, RedisLevel
+from resources.cache.redis_level import LEASE_MS, Execute, Lost, RedisLevel, Refused
 from resources.cache.waiting import drive
 
 BLOCK_MS = 250
@@ -73,35 +72,41 @@ class Backplane:
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
-                with self._level.client(more_s=BLOCK_MS / 1000 + BEAT_S) as client:
-                    self._find_place(client)
-                    self._listen(client)
-            except (RedisError, lmdb.Error, OSError, ValueError) as error:
+                client = self._level.client(more_s=BLOCK_MS / 1000 + BEAT_S)
+                connection = client.connect()
+                try:
+                    # always the same connection: who comes back has to look for his place
+                    ask = functools.partial(client.ask, connection)
+                    self._find_place(ask)
+                    self._listen(ask)
+                finally:
+                    connection.disconnect()
+            except (Lost, Refused, lmdb.Error, OSError, ValueError) as error:
                 if self._heard.is_set():
                     log.warning("Redis can no longer be heard, the cache goes on without it: %s", error)
                 self._heard.clear()
             self._ended.wait(BEAT_S / 4)
 
-    def _find_place(self, client: redis.Redis) -> None:
+    def _find_place(self, ask: Execute) -> None:
         """Where to read on; forgets everything if the changes since are not all there."""
         level = self._level
-        birth, first, last = _text(client.eval(scripts.JOIN, 2, level.birth, level.stream, os.urandom(8).hex()))
+        found = drive(ask("EVAL", scripts.JOIN, 2, level.birth, level.stream, os.urandom(8).hex()))
+        birth, first, last = (part.decode() for part in found)
         if birth != self._birth or not _number(first) <= _number(self._place) <= _number(last):
             self._listener.forget_all()
             self._birth, self._place = birth, last
             self._listener.keep_place(birth, last)
         self._listener.connected()
 
-    def _listen(self, client: redis.Redis) -> None:
-        """Until the connection fails, Redis was flushed or the process ends. Raises what redis raises."""
+    def _listen(self, ask: Execute) -> None:
+        """Until Redis was flushed or the process ends. Raises Lost and Refused."""
         beat = 0.0
         while not self._ended.is_set():
-            # [] or [[stream, [(place, fields), …]]]
-            found: Any = client.xread(
-                {self._level.stream: self._place}, count=BATCH, block=BLOCK_MS if self._heard.is_set() else 1
-            )
-            for place, fields in found[0][1] if found else ():
-                self._tell(fields.get(b"m", b""))
+            block = BLOCK_MS if self._heard.is_set() else 1
+            # None or [[stream, [[place, [name, message]], …]]]
+            found = drive(ask("XREAD", "COUNT", BATCH, "BLOCK", block, "STREAMS", self._level.stream, self._place))
+            for place, (_, message) in found[0][1] if found else ():
+                self._tell(message)
                 self._place = place.decode()
             self._listener.heard()
             self._heard.set()
@@ -109,22 +114,15 @@ class Backplane:
                 beat = time.monotonic()
                 self._listener.keep_place(self._birth, self._place)
                 for key, token in list(self._level.leases.items()):
-                    client.eval(scripts.RENEW, 1, self._level.lease(key), token, LEASE_MS)
-                self._say_pending(client)
+                    drive(ask("EVAL", scripts.RENEW, 1, self._level.lease(key), token, LEASE_MS))
+                # also for a process that asks nothing of Redis any more
+                with suppress(Refused):
+                    if self._level.pending:
+                        drive(self._level.say_pending(ask))
                 # where nothing can be written nobody can tell of a change: what is not heard then is no good sign
-                client.set(self._level.beat, 1)
-                if client.get(self._level.birth) != self._birth.encode():
+                drive(ask("SET", self._level.beat, 1))
+                if drive(ask("GET", self._level.birth)) != self._birth.encode():
                     return
-
-    def _say_pending(self, client: redis.Redis) -> None:
-        """Also for a process that asks nothing of Redis any more."""
-
-        async def execute(*command: Any) -> Any:
-            return client.execute_command(*command)
-
-        with suppress(ResponseError):
-            if self._level.pending:
-                drive(self._level.say_pending(execute))
 
     def _tell(self, message: bytes) -> None:
         sender, _, rest = message[:MOST_OF_MESSAGE].decode(errors="replace").partition("\0")
@@ -137,10 +135,6 @@ class Backplane:
             self._listener.key_changed(name, last)
         elif kind == "t" and last.isdecimal() and len(last) < 19:
             self._listener.tag_changed(name, int(last))
-
-
-def _text(found: Any) -> list[str]:
-    return [part.decode() for part in found]
 
 
 def _number(place: str) -> tuple[int, int]:

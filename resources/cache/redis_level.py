@@ -1,28 +1,23 @@
-"""The Redis level: what is common to the blocking and the asyncio client. An error or a timeout is a miss, never more.
+"""The Redis level: what is asked of Redis. An error or a timeout is a miss, never more.
 
 What must not get lost while Redis is away (drops of keys and tags) is kept and said first when it is back.
 """
 
-import functools
 import hashlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import lmdb
-import redis
-import redis.asyncio.connection
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
-from redis.exceptions import NoScriptError, RedisError, ResponseError
-from redis.retry import Retry
 
 from resources.cache import scripts
 from resources.cache.breaker import Breaker
 from resources.cache.pending import Pending, keys_of, tags_of
+
+if TYPE_CHECKING:
+    from resources.cache.redis_client import BlockingClient, LoopClient
 
 MOST_OF_VALUE = 1 << 20
 STREAM_LENGTH = 50_000  # changes; a machine that was away for more empties its disk level
@@ -30,7 +25,7 @@ MOST_AT_ONCE = 16
 LEASE_MS = 3_000  # renewed every second by who holds it
 AWAY = object()  # what `ask` gives when Redis could not be asked
 
-Execute = Callable[..., Awaitable[Any]]
+Execute = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class Asking(Protocol):
@@ -41,7 +36,26 @@ class Asking(Protocol):
         """Held while one asks: MOST_AT_ONCE can. A crowd would find Redis slow that is not."""
         ...
 
-    async def execute(self, *command: Any) -> Any: ...
+    @property
+    def client(self) -> Any:
+        """Of Redis; None where there is none to ask."""
+        ...
+
+
+class Lost(Exception):
+    """No answer came."""
+
+
+class Ended(Lost):
+    """The connection had ended, or none could be made."""
+
+
+class Refused(Exception):
+    """Redis answers, and will not: it is out of memory, read-only, or gives no right."""
+
+
+class NoScript(Refused):
+    """Redis does not know the script any more."""
 
 
 class RedisLevel:
@@ -61,23 +75,17 @@ class RedisLevel:
         self.errors = 0
         self._digests: dict[str, str] = {}
 
-    def client(self, more_s: float = 0.0) -> redis.Redis:
-        """A blocking client; `more_s`: how much longer it waits for answers."""
-        return redis.Redis.from_url(self.url, **self._options(self.timeout_s + more_s), retry=Retry(NoBackoff(), 0))
+    def client(self, more_s: float = 0.0) -> "BlockingClient":
+        """A client for threads; `more_s`: how much longer it waits for answers."""
+        from resources.cache.redis_client import BlockingClient
 
-    def connect(self) -> Callable[[], AbstractConnection]:
-        """What makes a blocking connection."""
-        pool = redis.ConnectionPool.from_url(self.url, **self._options(self.timeout_s), retry=Retry(NoBackoff(), 0))
-        return functools.partial(pool.connection_class, **pool.connection_kwargs)
+        return BlockingClient(self.url, self.timeout_s, more_s)
 
-    def connect_async(self) -> Callable[[], redis.asyncio.connection.AbstractConnection]:
-        """What makes an asyncio connection: whoever asks bounds how long it waits for an answer."""
-        pool = redis.asyncio.ConnectionPool.from_url(self.url, **self._options(None), retry=AsyncRetry(NoBackoff(), 0))
-        return functools.partial(pool.connection_class, **pool.connection_kwargs)
+    def loop_client(self) -> "LoopClient":
+        """A client for one loop of asyncio."""
+        from resources.cache.redis_client import LoopClient
 
-    def _options(self, timeout_s: float | None) -> dict[str, Any]:
-        # without a Retry of our own redis-py would try ten times, for 4 s
-        return {"socket_timeout": timeout_s, "socket_connect_timeout": self.timeout_s, "protocol": 2}
+        return LoopClient(self.url, self.timeout_s)
 
     def entry(self, key: str) -> str:
         return f"{self.prefix}e:{key}"
@@ -93,7 +101,7 @@ class RedisLevel:
         async with asking.turn:  # who waits for others does not wait for Redis
             if not self.breaker.admits():
                 return AWAY
-            return await self._ask(asking.execute, script, keys, arguments)
+            return await self._ask(asking.client.execute, script, keys, arguments)
 
     async def _ask(self, execute: Execute, script: str, keys: list[str], arguments: Sequence[Any]) -> Any:
         started = time.monotonic()
@@ -101,11 +109,11 @@ class RedisLevel:
             if self.pending:
                 await self.say_pending(execute)
             answer = await self._run(execute, script, keys, arguments)
-        except ResponseError:  # it answers: out of memory, read-only, no rights
+        except Refused:
             self.errors += 1
             self.breaker.succeeded(time.monotonic() - started)
             return AWAY
-        except (RedisError, lmdb.Error, OSError, ValueError):
+        except (Lost, lmdb.Error, OSError, ValueError):
             self.errors += 1
             self.breaker.failed(time.monotonic() - started)
             return AWAY
@@ -118,7 +126,7 @@ class RedisLevel:
             digest = self._digests[script] = hashlib.sha1(script.encode()).hexdigest()
         try:
             return await execute("EVALSHA", digest, len(keys), *keys, *arguments)
-        except NoScriptError:
+        except NoScript:
             return await execute("EVAL", script, len(keys), *keys, *arguments)
 
     async def drop(self, asking: Asking, keys: Sequence[str], disk: str) -> Any:
@@ -162,7 +170,7 @@ class RedisLevel:
         return names, [STREAM_LENGTH, *each]
 
     async def say_pending(self, execute: Execute) -> None:
-        """Tells Redis what it has not heard. Raises what redis raises."""
+        """Tells Redis what it has not heard. Raises Refused, Lost and lmdb.Error."""
         drops = self.pending.all()
         keys, tags = keys_of(drops), tags_of(drops)
         if tags:

@@ -4,13 +4,10 @@ import asyncio
 import inspect
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, TypeVar
-
-from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import ResponseError
 
 from resources.cache.redis_level import MOST_AT_ONCE, RedisLevel
 
@@ -27,64 +24,29 @@ def drive(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("the blocking cache was given something that waits in a loop")
 
 
-class _Connected:
-    """Asks Redis over connections that it keeps: redis-py's own pool takes as long as the answer does."""
-
-    def __init__(self, connect: Callable[[], Any] | None) -> None:
-        self._connect = connect
-        self._idle: deque[Any] = deque()
-
-    async def execute(self, *command: Any) -> Any:
-        """Raises what redis raises."""
-        assert self._connect is not None
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            return await self._ask(self._connect(), command)
-        try:
-            return await self._ask(connection, command)
-        except ConnectionLost:  # the server was started anew, or ended what was idle
-            self._idle.clear()
-            return await self._ask(self._connect(), command)
-
-    async def _ask(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        """A connection on which anything but an answer was met is not used again."""
-        try:
-            answer = await self._answer(connection, command)
-        except ResponseError:
-            self._idle.append(connection)
-            raise
-        self._idle.append(connection)
-        return answer
-
-    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        raise NotImplementedError
-
-
 class _Turn:
     """Of threads."""
 
     def __init__(self) -> None:
-        self._free = threading.Semaphore(MOST_AT_ONCE)
+        # a semaphore of `threading` takes ten times as long
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(MOST_AT_ONCE):
+            self._free.put(None)
 
     async def __aenter__(self) -> None:
-        self._free.acquire()
+        self._free.get()
 
     async def __aexit__(self, *_: Any) -> None:
-        self._free.release()
+        self._free.put(None)
 
 
-class Blocking(_Connected):
+class Blocking:
     """Waits by blocking the thread. Factories are plain functions."""
 
     def __init__(self, redis: RedisLevel | None) -> None:
-        super().__init__(redis.connect() if redis is not None else None)
+        self.client = redis.client() if redis is not None else None
         self.turn = _Turn()
         self._threads = threading.BoundedSemaphore(MOST_THREADS)
-
-    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        connection.send_command(*command)
-        return connection.read_response()
 
     async def call(self, factory: Callable[[], Any]) -> Any:
         return factory()
@@ -109,28 +71,17 @@ class Blocking(_Connected):
         threading.Thread(target=run, name="cache factory", daemon=True).start()
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().disconnect()
+        if self.client is not None:
+            self.client.close()
 
 
-class Looping(_Connected):
+class Looping:
     """Waits in the running loop. Factories are plain functions or coroutine functions."""
 
     def __init__(self, redis: RedisLevel | None) -> None:
-        super().__init__(redis.connect_async() if redis is not None else None)
-        self._timeout_s = redis.timeout_s if redis is not None else 0.0
+        self.client = redis.loop_client() if redis is not None else None
         self.turn = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-
-    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        # before it waits, what else is ready in the loop has its turn: the time that takes is not Redis's
-        if not connection.is_connected:
-            await asyncio.sleep(0)
-        async with asyncio.timeout(self._timeout_s):
-            await connection.send_command(*command)
-        await asyncio.sleep(0)
-        async with asyncio.timeout(self._timeout_s):
-            return await connection.read_response()
 
     async def call(self, factory: Callable[[], Any]) -> Any:
         made = factory()
@@ -155,5 +106,5 @@ class Looping(_Connected):
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        while self._idle:
-            await self._idle.pop().disconnect()
+        if self.client is not None:
+            await self.client.close()

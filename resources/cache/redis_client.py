@@ -1,0 +1,117 @@
+"""All that touches redis-py, which takes half a second to import: only a cache that has a Redis does."""
+
+import asyncio
+import functools
+import socket
+import ssl
+import struct
+from collections import deque
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.retry import Retry
+
+from resources.cache.redis_level import Ended, Lost, NoScript, Refused
+
+TOO_LATE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)  # when the system bounds how long one waits
+
+
+class _Client:
+    """Asks over connections that it keeps: redis-py's own pool takes as long as the answer does."""
+
+    def __init__(self, pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> None:
+        self.connect = functools.partial(pool.connection_class, **pool.connection_kwargs)
+        self._idle: deque[Any] = deque()
+
+    async def execute(self, *command: Any) -> Any:
+        """The answer to a command. Raises Refused and Lost."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return await self._kept(self.connect(), command)
+        try:
+            return await self._kept(connection, command)
+        except Ended:  # the server was started anew, or ended what was idle
+            self._idle.clear()
+            return await self._kept(self.connect(), command)
+
+    async def ask(self, connection: Any, *command: Any) -> Any:
+        """The same on one connection: if that has ended no other is used."""
+        try:
+            return await self._answer(connection, command)
+        except NoScriptError as error:
+            raise NoScript(str(error)) from error
+        except ResponseError as error:
+            raise Refused(str(error)) from error
+        except NoConnection as error:
+            late = isinstance(error.__context__, TOO_LATE)
+            raise (Lost if late else Ended)(str(error)) from error
+        except (RedisError, OSError) as error:
+            raise Lost(str(error) or type(error).__name__) from error
+
+    async def _kept(self, connection: Any, command: tuple[Any, ...]) -> Any:
+        """A connection on which anything but an answer was met is not used again."""
+        try:
+            answer = await self.ask(connection, *command)
+        except Refused:
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+        return answer
+
+    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
+        raise NotImplementedError
+
+
+class BlockingClient(_Client):
+    """For threads; `more_s`: how much longer than `timeout_s` it waits for an answer."""
+
+    def __init__(self, url: str, timeout_s: float, more_s: float) -> None:
+        # without a Retry of our own redis-py would try ten times, for 4 s
+        retry = Retry(NoBackoff(), 0)
+        timeouts = {"socket_timeout": timeout_s + more_s, "socket_connect_timeout": timeout_s}
+        self._bound = struct.pack("ll", *divmod(round(1e6 * (timeout_s + more_s)), 1_000_000))  # a timeval
+        super().__init__(redis.ConnectionPool.from_url(url, **timeouts, protocol=2, retry=retry))
+
+    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
+        if not connection.is_connected:
+            connection.connect()
+            self._wake_once(connection._sock)  # redis-py has no other way to it
+        connection.send_command(*command)
+        return connection.read_response()
+
+    def _wake_once(self, sock: socket.socket) -> None:
+        """Lets the system bound how long one waits. Python bounds it by two calls, one that waits and one that reads,
+        and beside a busy thread this one has its turn 5 ms after each."""
+        sock.settimeout(None)
+        for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            sock.setsockopt(socket.SOL_SOCKET, bound, self._bound)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().disconnect()
+
+
+class LoopClient(_Client):
+    """For one loop of asyncio."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        retry = AsyncRetry(NoBackoff(), 0)
+        # answers are waited for here: redis-py would start a task to bound the sending
+        timeouts = {"socket_timeout": None, "socket_connect_timeout": timeout_s}
+        super().__init__(redis.asyncio.ConnectionPool.from_url(url, **timeouts, protocol=2, retry=retry))
+
+    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
+        await asyncio.sleep(0)  # what else is ready in the loop has its turn: the time that takes is not Redis's
+        async with asyncio.timeout(self._timeout_s):
+            await connection.send_command(*command)
+            return await connection.read_response()
+
+    async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop().disconnect()
