@@ -1,16 +1,18 @@
 """What the cache's tests stand on: real servers that can be stopped, hung and slowed down, and processes to talk to."""
 
 import ctypes
+import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from ast import literal_eval
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,15 +124,19 @@ class Server:
 
 
 class Slow:
-    """Hands on what a server answers, `delay_s` later."""
+    """Hands on what a server answers, `delay_s` later; with `tls` on a port of the loopback, else on a socket."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, tls: ssl.SSLContext | None = None) -> None:
         self.delay_s = 0.0
         self._server = server
-        self.socket = server.socket.with_suffix(".slow")
-        self.url = f"unix://{self.socket}"
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(self.socket))
+        if tls is None:
+            self._listening = socket.socket(socket.AF_UNIX)
+            self._listening.bind(str(server.socket.with_suffix(".slow")))
+            self.url = f"unix://{self._listening.getsockname()}"
+        else:
+            self._listening = tls.wrap_socket(socket.socket(), server_side=True)
+            self._listening.bind(("127.0.0.1", 0))
+            self.url = f"rediss://127.0.0.1:{self._listening.getsockname()[1]}"
         self._listening.listen(100)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -138,6 +144,8 @@ class Slow:
         while True:
             try:
                 near = self._listening.accept()[0]
+            except ssl.SSLError:  # by who does not trust the certificate
+                continue
             except OSError:
                 return
             far = socket.socket(socket.AF_UNIX)
@@ -146,26 +154,27 @@ class Slow:
             except OSError:
                 near.close()
                 continue
-            for source, target, slow in ((near, far, False), (far, near, True)):
-                threading.Thread(target=self._hand_on, args=(source, target, slow), daemon=True).start()
+            threading.Thread(target=self._hand_on, args=(near, far), daemon=True).start()
 
-    def _hand_on(self, source: socket.socket, target: socket.socket, slow: bool) -> None:
-        try:
-            while found := source.recv(1 << 16):
-                time.sleep(self.delay_s if slow else 0.0)
-                target.sendall(found)
-        except OSError:
-            pass
-        finally:
-            source.close()
-            target.close()
+    def _hand_on(self, near: socket.socket, far: socket.socket) -> None:
+        with suppress(OSError), near, far:
+            while True:
+                for source in select.select([near, far], [], [])[0]:
+                    found = source.recv(1 << 16)
+                    if not found:
+                        return
+                    if source is far:
+                        time.sleep(self.delay_s)
+                    (near if source is far else far).sendall(found)
 
     def __enter__(self) -> "Slow":
         return self
 
     def __exit__(self, *_: Any) -> None:
+        path = self._listening.getsockname()
         self._listening.close()
-        self.socket.unlink()
+        if isinstance(path, str):
+            Path(path).unlink()
 
 
 def settings_of(folder: Path, url: str = "", **changes: Any) -> CacheSettings:

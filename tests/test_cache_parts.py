@@ -4,14 +4,17 @@ import datetime
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
-from cache_server import Server, opened, settings_of
+from cache_server import Server, Slow, opened, settings_of
+from certified import certified
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,3 +130,35 @@ def test_a_cache_without_redis_does_not_pay_for_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path / "cache")]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_redis_with_tls_and_a_password(server: Server, tmp_path: Path) -> None:
+    with Slow(server.renew(), certified(tmp_path)) as safe, server.client() as client:
+        client.acl_setuser("keeper", enabled=True, passwords=["+not told"], keys=["*"], commands=["+@all"])
+        address = safe.url.removeprefix("rediss://")
+        authority = f"ssl_ca_certs={tmp_path / 'cert.pem'}"
+        settings = settings_of(tmp_path / "cache", disk_bytes=0)
+
+        def kept_by(url: str, timeout_s: float = 2.0) -> Any:
+            with opened(replace(settings, redis_url=url, timeout_s=timeout_s)) as cache:
+                cache.set("a", url)
+                cache._levels.memory.clear()
+                return cache.get("a")
+
+        right = f"rediss://keeper:not%20told@{address}?{authority}"
+        assert kept_by(right) == right
+        for wrong in (f"rediss://keeper:guessed@{address}?{authority}", f"rediss://keeper:not%20told@{address}"):
+            assert kept_by(wrong, timeout_s=0.2) is None
+
+
+def test_a_hung_redis_with_tls_is_not_waited_for(server: Server, tmp_path: Path) -> None:
+    with Slow(server.renew(), certified(tmp_path)) as safe:
+        url = f"{safe.url}?ssl_ca_certs={tmp_path / 'cert.pem'}"
+        with opened(settings_of(tmp_path / "cache", url, disk_bytes=0)) as cache:
+            cache.set("a", 1)
+            cache._levels.memory.clear()
+            safe.delay_s = 10.0
+            started = time.monotonic()
+            assert cache.get("a") is None
+            assert time.monotonic() - started < 5.0
+            assert cache.stats()["redis"]["errors"] > 0

@@ -17,8 +17,6 @@ from redis.retry import Retry
 
 from resources.cache.redis_level import Ended, Lost, NoScript, Refused
 
-TOO_LATE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)  # when the system bounds how long one waits
-
 
 class _Client:
     """Asks over connections that it keeps: redis-py's own pool takes as long as the answer does."""
@@ -48,7 +46,8 @@ class _Client:
         except ResponseError as error:
             raise Refused(str(error)) from error
         except NoConnection as error:
-            late = isinstance(error.__context__, TOO_LATE)
+            # the system's bound is met: the connection has not ended, but nothing came
+            late = isinstance(error.__context__, BlockingIOError)
             raise (Lost if late else Ended)(str(error)) from error
         except (RedisError, OSError) as error:
             raise Lost(str(error) or type(error).__name__) from error
@@ -80,7 +79,9 @@ class BlockingClient(_Client):
     async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
         if not connection.is_connected:
             connection.connect()
-            self._wake_once(connection._sock)  # redis-py has no other way to it
+            sock = connection._sock  # redis-py has no other way to it
+            if not isinstance(sock, ssl.SSLSocket):  # which would try again for ever
+                self._wake_once(sock)
         connection.send_command(*command)
         return connection.read_response()
 
