@@ -31,7 +31,8 @@ def main() -> int:
         console.print(f"[red]error:[/red] {escape(str(error))}")
         return 1
     if found is None:
-        console.print(f"[red]error:[/red] {escape(sys.argv[1][:80])} has no scores: check the name")
+        shown = sys.argv[1][:80].encode(errors="replace").decode()
+        console.print(f"[red]error:[/red] {escape(shown)} has no scores: check the name")
         return 1
     _print(console, found)
     console.print(f"\n(looked up in {seconds * 1000:.1f} ms)")

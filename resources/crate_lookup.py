@@ -1,5 +1,6 @@
 """What the tables say of one crate: the lookup behind one crate's scores, cached until the tables are made anew."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from resources.table_store import TableStore, tag_of
 QUERY = Path(__file__).with_suffix(".sql")
 TABLES = ("scores", "culprits")
 TTL_S = 3600.0
-LONGEST_NAME = 64  # characters; crates.io allows no more
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # crates.io allows no other
 
 
 def look_up(store: TableStore, cache: Cache, name: str) -> dict[str, Any] | None:
@@ -21,7 +22,7 @@ def look_up(store: TableStore, cache: Cache, name: str) -> dict[str, Any] | None
 
     Raises BadInput if the tables are not there.
     """
-    if len(name) > LONGEST_NAME:
+    if not NAME.fullmatch(name):
         return None
     crates = cache.namespace("crates", kind=dict[str, Any] | None, ttl=TTL_S)
     key = name.lower().replace("-", "_")

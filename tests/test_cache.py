@@ -1107,6 +1107,7 @@ child = os.fork()
 own = open_cache(settings)
 if not child:
     good = own is not cache and own._levels.disk is not None and own.get("before") == 1
+    good = good and cache.get("before") is None and [cache.get_or_set("kept", int), cache.get("kept")] == [0, None]
     own.set("by the child", 2)
     own.invalidate_tags("x")
     os._exit(0 if good and own.stats()["redis"]["errors"] == 0 else 1)

@@ -48,7 +48,7 @@ def test_lookup_says_what_the_tables_say(demo: Demo, cache: Cache, name: str) ->
     assert (stats["factory"]["hits"], stats["memory"]["hits"]) == (1, 1)
 
 
-@pytest.mark.parametrize("name", ["no-such-crate", "'; drop view scores; --", "x" * 500, ""])
+@pytest.mark.parametrize("name", ["no-such-crate", "'; drop view scores; --", "x" * 500, "", "serde\0", "\udcff"])
 def test_what_is_no_crate_has_no_scores(demo: Demo, cache: Cache, name: str) -> None:
     assert look_up(TableStore(root=str(demo[0].warehouse)), cache, name) is None
 

@@ -13,10 +13,8 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
-import lmdb
-
 from resources.cache import scripts
-from resources.cache.redis_level import LEASE_MS, Execute, Lost, RedisLevel, Refused
+from resources.cache.redis_level import LEASE_MS, Execute, RedisLevel, Refused
 from resources.cache.waiting import drive
 
 BLOCK_MS = 250
@@ -78,10 +76,11 @@ class Backplane:
                     # always the same connection: who comes back has to look for his place
                     ask = functools.partial(client.ask, connection)
                     self._find_place(ask)
+                    client.wake_once(connection)
                     self._listen(ask)
                 finally:
                     connection.disconnect()
-            except (Lost, Refused, lmdb.Error, OSError, ValueError) as error:
+            except Exception as error:  # whatever it is: a cache that no longer hears is told of nothing
                 if self._heard.is_set():
                     log.warning("Redis can no longer be heard, the cache goes on without it: %s", error)
                 self._heard.clear()
@@ -105,8 +104,8 @@ class Backplane:
             block = BLOCK_MS if self._heard.is_set() else 1
             # None or [[stream, [[place, [name, message]], …]]]
             found = drive(ask("XREAD", "COUNT", BATCH, "BLOCK", block, "STREAMS", self._level.stream, self._place))
-            for place, (_, message) in found[0][1] if found else ():
-                self._tell(message)
+            for place, fields in found[0][1] if found else ():
+                self._tell(fields[1])
                 self._place = place.decode()
             self._listener.heard()
             self._heard.set()

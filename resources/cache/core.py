@@ -17,7 +17,7 @@ from resources.cache.levels import REDIS, Levels, Space
 from resources.cache.memory_level import Entry
 from resources.cache.policy import Made, Policy
 from resources.cache.redis_level import AWAY, MOST_OF_VALUE, Asking
-from resources.cache.tags import MOST_TAGS, Versions, beyond_all
+from resources.cache.tags import MOST_TAGS, Versions, beyond_all, checked
 
 THROTTLE_S = 1.0  # a factory that failed is not called again sooner, while there is an old value to give
 LONGEST_PAUSE_S = 0.1
@@ -38,6 +38,10 @@ class Waiting(Asking, Protocol):
     def start(self, work: Coroutine[Any, Any, None], *, behind: bool) -> None:
         """`behind`: the caller goes on meanwhile."""
         ...
+
+
+class Abandoned(Exception):
+    """Who led the flight has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,10 @@ class Core:
         job = replace(job, old=old)
         while True:
             flight, leads = levels.flights.join(job.key, await self.versions(job.tags))
-            outcome = await self._arrive(job, flight, leads)
+            try:
+                outcome = await self._arrive(job, flight, leads)
+            except Abandoned:
+                continue
             # who came after a change must not be given what began before it
             if leads or not outcome.outdated:
                 return outcome.read()
@@ -132,7 +139,10 @@ class Core:
 
     def refresh(self, entry: Entry, job: Job) -> None:
         """Starts to make an entry anew in the background."""
-        flight, leads = self._levels.flights.join(job.key, entry.versions)
+        versions = self._levels.view.versions((*job.tags, self._space.tag))
+        if not all(version for _, version in versions):
+            return  # of tags that are not known here: they are asked for when the entry's time is over
+        flight, leads = self._levels.flights.join(job.key, versions)
         if leads:
             self._waiting.start(self._lead(replace(job, old=entry, early=True), flight), behind=True)
 
@@ -241,9 +251,13 @@ class Core:
         """Makes the value; what comes of it, error or not, is the flight's."""
         try:
             outcome = await self._made_or_taken(job, flight)
-        except BaseException as error:
+        except Exception as error:
             self._levels.flights.end(flight)
             flight.done.set_exception(error)
+        except BaseException:  # this thread or task ends; the others can go on
+            self._levels.flights.end(flight)
+            flight.done.set_exception(Abandoned())
+            raise
         else:
             self._levels.flights.end(flight)
             flight.done.set_result(outcome)
@@ -294,11 +308,13 @@ class Core:
         """Gives the old value, for a while without calling the factory again."""
         self._levels.stats["factory"].stale += 1
         old.fresh_until = old.checked_until = min(time.monotonic() + THROTTLE_S, old.dead_at)
+        old.is_old = True
         self._levels.remember(job.key, old, flight)
         return Outcome(None, old)
 
     async def _versions_since(self, before: Versions, tags: tuple[str, ...], clock: int, moves: int) -> Versions | None:
         """The versions of tags that only the factory knew, with those known before; None if one moved since then."""
+        tags = checked(tags)
         if not tags:
             return before
         levels = self._levels
@@ -306,7 +322,7 @@ class Core:
         found = await self._learn(tags) if levels.redis is not None else {}
         known = (await self.versions(tags))[: len(tags)]
         moved = any(version > clock and not new for version, new in found.values())
-        return None if moved or levels.view.moved_since(tags, moves) else known + before
+        return None if moved or levels.view.moved_since(tags, moves) else (*{**dict(known), **dict(before)}.items(),)
 
     async def _keep(self, key: str, entry: Entry, flight: Flight, token: str) -> bool:
         """Puts a made entry into every level, unless its key was changed since the flight began."""

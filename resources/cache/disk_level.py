@@ -118,9 +118,12 @@ class DiskLevel:
         bumped = {}
         with self._changing() as (txn, log):
             for tag, least in versions.items():
-                before = txn.get(tag.encode(), db=self._tags)
-                bumped[tag] = least if decided or not before else max(least, _U64.unpack(before)[0] + 1)
-                txn.put(tag.encode(), _U64.pack(bumped[tag]), db=self._tags)
+                found = txn.get(tag.encode(), db=self._tags)
+                before = _U64.unpack(found)[0] if found else 0
+                # decided lower than another knows: late, or Redis was flushed. No entry has the version kept then
+                kept = least if decided and least == before else max(least, before + 1)
+                bumped[tag] = least if decided else kept
+                txn.put(tag.encode(), _U64.pack(kept), db=self._tags)
                 log((self.writer, None, tag, bumped[tag]))
         return bumped
 

@@ -12,14 +12,13 @@ from resources.cache.core import Core, Job
 from resources.cache.levels import DISK, REDIS, Levels, Space
 from resources.cache.policy import Policy
 from resources.cache.stats import Latency
+from resources.cache.tags import checked
 from resources.cache.waiting import Blocking, Looping, drive
 
 LONGEST_KEY = 400  # bytes; LMDB takes 511
-LONGEST_TAG = 200
 HOTTEST = 10_000  # keys that are noted when the cache is closed
 
 T = TypeVar("T")
-Function = TypeVar("Function", bound=Callable[..., Any])
 _read_keys = msgspec.msgpack.Decoder(list[str]).decode
 
 
@@ -33,9 +32,9 @@ class _Namespace:
         self._hit = levels.hit
 
     def _key(self, key: str) -> str:
-        """The key as the levels know it. Raises ValueError for one with NUL."""
+        """The key as the levels know it. Raises ValueError for one with NUL, or that cannot be written as UTF-8."""
         full = self._prefix + key
-        if len(full) * 4 > LONGEST_KEY and len(full.encode()) > LONGEST_KEY:
+        if len(full.encode()) > LONGEST_KEY:
             # with the secret: nobody can name a short key that is taken for this one
             full = f"{self._prefix}#{hmac.digest(self._levels.secret, key.encode(), 'sha256').hex()}"
         if "\0" in full:
@@ -43,9 +42,11 @@ class _Namespace:
         return full
 
     def _job(self, key: str, factory: Callable[[], Any], tags: Iterable[str], options: dict[str, Any]) -> Job:
-        return Job(self._key(key), factory, self._policy(options), _tags(tags))
+        return Job(self._key(key), factory, self._policy(options), checked(tags))
 
     def _policy(self, options: dict[str, Any]) -> Policy:
+        if "immutable" in options:
+            raise ValueError("immutable is said of a namespace, not of one call")
         return replace(self.space.policy, **options) if options else self.space.policy
 
     def stats(self) -> dict[str, dict[str, Any]]:
@@ -87,7 +88,7 @@ class Cache(_Namespace):
 
     def set(self, key: str, value: Any, *, tags: Iterable[str] = (), **options: Any) -> None:
         """Raises TypeError for a value that is not of the namespace's type."""
-        drive(self._core.set(self._key(key), value, self._policy(options), _tags(tags)))
+        drive(self._core.set(self._key(key), value, self._policy(options), checked(tags)))
 
     def delete(self, key: str) -> None:
         drive(self._core.delete(self._key(key)))
@@ -107,7 +108,7 @@ class Cache(_Namespace):
 
     def invalidate_tags(self, *tags: str) -> None:
         """Makes every entry with one of these tags invalid, in every process."""
-        drive(self._core.invalidate_tags(_tags(tags)))
+        drive(self._core.invalidate_tags(checked(tags)))
 
     def clear(self) -> None:
         """Makes every entry of this namespace invalid, in every process."""
@@ -150,7 +151,7 @@ class AsyncCache(_Namespace):
         return entry.read() if entry is not None else default
 
     async def set(self, key: str, value: Any, *, tags: Iterable[str] = (), **options: Any) -> None:
-        await self._core.set(self._key(key), value, self._policy(options), _tags(tags))
+        await self._core.set(self._key(key), value, self._policy(options), checked(tags))
 
     async def delete(self, key: str) -> None:
         await self._core.delete(self._key(key))
@@ -166,7 +167,7 @@ class AsyncCache(_Namespace):
         return entry.read()
 
     async def invalidate_tags(self, *tags: str) -> None:
-        await self._core.invalidate_tags(_tags(tags))
+        await self._core.invalidate_tags(checked(tags))
 
     async def clear(self) -> None:
         await self._core.invalidate_tags((self.space.tag,))
@@ -199,14 +200,6 @@ def _space(name: str, version: int, kind: Any, policy: Policy) -> Space:
     if not name or not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise ValueError(f"{name!r}: a namespace is named by letters, digits, _ and -")
     return Space(name, version, kind, policy)
-
-
-def _tags(tags: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(tags)
-    for tag in found:
-        if "@" in tag or "\0" in tag or not 0 < len(tag.encode()) <= LONGEST_TAG:
-            raise ValueError(f"{tag!r}: a tag has 1 to {LONGEST_TAG} bytes, without @ and NUL")
-    return found
 
 
 def _hot_keys(levels: Levels, space: Space) -> list[str]:

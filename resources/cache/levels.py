@@ -53,6 +53,15 @@ class Levels:
         if redis is not None:
             redis.pending.disk = disk
 
+    def give_up(self) -> DiskLevel | None:
+        """In a forked child: threads, connections and locks are the parent's, so who still holds this cache finds one
+        that keeps nothing. The disk level, to be closed."""
+        disk = self.disk
+        self.memory, self.disk, self.redis = MemoryLevel(0), None, None
+        self.view, self.flights, self.lock = TagView(), Flights(), threading.RLock()
+        self._in_memory = self.memory.get
+        return disk
+
     # --- memory
 
     def hit(self, key: str) -> Entry | None:

@@ -31,8 +31,8 @@ class Entry:
     memory it is believed until `checked_until`, then the other levels are asked."""
 
     __slots__ = (
-        *("checked_until", "dead_at", "fresh_until", "judged_at", "kind", "made_at", "payload", "size", "value"),
-        "versions",
+        *("checked_until", "dead_at", "fresh_until", "is_old", "judged_at", "kind", "made_at", "payload", "size"),
+        *("value", "versions"),
     )
 
     def __init__(self, kind: Any, payload: Payload, value: Any, life: tuple[float, float, float], versions: Versions):
@@ -42,6 +42,7 @@ class Entry:
         self.fresh_until = self.checked_until = self.made_at + soft
         self.dead_at = self.made_at + hard
         self.kind, self.payload, self.versions = kind, payload, versions
+        self.is_old = False  # given for a while since its factory failed: not to be refreshed sooner
         self.judged_at = -1  # what TagView.moves was when the versions were last found to hold
         # what a caller could change is read from its bytes for each caller
         self.value = value if isinstance(value, _PLAIN) or _is_immutable(kind) else None
@@ -52,7 +53,9 @@ class Entry:
 
     def is_nearly_over(self, eager: float | None) -> bool:
         """Whether the share `eager` of the time in which it is fresh has passed."""
-        return eager is not None and time.monotonic() >= self.made_at + eager * (self.fresh_until - self.made_at)
+        if eager is None or self.is_old:
+            return False
+        return time.monotonic() >= self.made_at + eager * (self.fresh_until - self.made_at)
 
 
 class MemoryLevel:

@@ -20,6 +20,7 @@ from resources.cache.policy import Policy
 from resources.cache.redis_level import RedisLevel
 from resources.cache.secret import secret_of
 from resources.cache.waiting import Blocking
+from resources.errors import BadInput
 
 EMBEDDED = "embedded"
 LET_GO_S = 1.0
@@ -66,7 +67,7 @@ class Opened:
 
 def open_cache(settings: CacheSettings) -> Cache:
     """The cache; another call with the same settings gives the same one. A level that cannot be opened is told in the
-    log and left out. Raises BadInput and CannotWrite for the key."""
+    log and left out. Raises BadInput for the key and the address, CannotWrite for the key."""
     with _opening:
         if settings not in _open:
             _open[settings] = _opened(settings)
@@ -91,13 +92,16 @@ def _opened(settings: CacheSettings) -> Opened:
     _let_go()
     secret = secret_of(settings.key, settings.folder)
     redis = _redis(settings, secret)
+    try:
+        waiting = Blocking(redis)
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"REDIS_URL is not understood ({error}): expected redis://, rediss:// or unix://") from error
     levels = Levels(secret, MemoryLevel(settings.memory_bytes), _disk(settings), redis)
     backplane = Backplane(redis, levels) if redis is not None else None
     if backplane is not None and not backplane.wait(4 * settings.timeout_s):
         log.warning(
             "the cache cannot reach Redis at %s yet: it goes on with memory and disk", _shown(settings.redis_url)
         )
-    waiting = Blocking(redis)
     return Opened(Cache(levels, waiting, Space("default", 1, Any, Policy())), levels, waiting, backplane)
 
 
@@ -132,7 +136,7 @@ def _after_fork() -> None:
     # the threads and connections are the parent's: the child opens its own
     global _opening
     _opening = threading.Lock()
-    _inherited.extend(_open.values())
+    _inherited.extend((opened, opened.levels.give_up()) for opened in _open.values())
     _open.clear()
 
 
@@ -140,13 +144,14 @@ def _let_go() -> None:
     """LMDB opens a path once in a process: a forked child gives up what its parent had open. If a thread of the parent
     was at work in LMDB just then, that never ends, and the child goes on without its disk level."""
     while _inherited:
-        _kept.append(opened := _inherited.pop())
-        if opened.levels.disk is not None:
-            closing = threading.Thread(target=opened.levels.disk.close, daemon=True)
+        opened, disk = _inherited.pop()
+        _kept.append(opened)
+        if disk is not None:
+            closing = threading.Thread(target=disk.close, daemon=True)
             closing.start()
             closing.join(LET_GO_S)
 
 
-_inherited: list[Opened] = []
+_inherited: list[tuple[Opened, DiskLevel | None]] = []
 _kept: list[Opened] = []  # to free them would end the parent's conversations
 os.register_at_fork(after_in_child=_after_fork)

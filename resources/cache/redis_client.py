@@ -21,8 +21,11 @@ from resources.cache.redis_level import Ended, Lost, NoScript, Refused
 class _Client:
     """Asks over connections that it keeps: redis-py's own pool takes as long as the answer does."""
 
-    def __init__(self, pool: redis.ConnectionPool | redis.asyncio.ConnectionPool) -> None:
-        self.connect = functools.partial(pool.connection_class, **pool.connection_kwargs)
+    def __init__(self, pool: redis.ConnectionPool | redis.asyncio.ConnectionPool, **options: Any) -> None:
+        # whatever the address says: answers are bytes in the old form, and there is one try, not redis-py's ten in 4 s
+        options |= {"protocol": 2, "decode_responses": False, "driver_info": None}
+        self.connect = functools.partial(pool.connection_class, **{**pool.connection_kwargs, **options})
+        self.connect()  # as a test: raises ValueError and TypeError for options that redis-py does not know
         self._idle: deque[Any] = deque()
 
     async def execute(self, *command: Any) -> Any:
@@ -46,9 +49,7 @@ class _Client:
         except ResponseError as error:
             raise Refused(str(error)) from error
         except NoConnection as error:
-            # the system's bound is met: the connection has not ended, but nothing came
-            late = isinstance(error.__context__, BlockingIOError)
-            raise (Lost if late else Ended)(str(error)) from error
+            raise Ended(str(error)) from error
         except (RedisError, OSError) as error:
             raise Lost(str(error) or type(error).__name__) from error
 
@@ -70,27 +71,23 @@ class BlockingClient(_Client):
     """For threads; `more_s`: how much longer than `timeout_s` it waits for an answer."""
 
     def __init__(self, url: str, timeout_s: float, more_s: float) -> None:
-        # without a Retry of our own redis-py would try ten times, for 4 s
-        retry = Retry(NoBackoff(), 0)
         timeouts = {"socket_timeout": timeout_s + more_s, "socket_connect_timeout": timeout_s}
+        super().__init__(redis.ConnectionPool.from_url(url), **timeouts, retry=Retry(NoBackoff(), 0))
         self._bound = struct.pack("ll", *divmod(round(1e6 * (timeout_s + more_s)), 1_000_000))  # a timeval
-        super().__init__(redis.ConnectionPool.from_url(url, **timeouts, protocol=2, retry=retry))
 
     async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        if not connection.is_connected:
-            connection.connect()
-            sock = connection._sock  # redis-py has no other way to it
-            if not isinstance(sock, ssl.SSLSocket):  # which would try again for ever
-                self._wake_once(sock)
         connection.send_command(*command)
         return connection.read_response()
 
-    def _wake_once(self, sock: socket.socket) -> None:
-        """Lets the system bound how long one waits. Python bounds it by two calls, one that waits and one that reads,
-        and beside a busy thread this one has its turn 5 ms after each."""
-        sock.settimeout(None)
-        for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            sock.setsockopt(socket.SOL_SOCKET, bound, self._bound)
+    def wake_once(self, connection: Any) -> None:
+        """Lets the system bound how long an open connection waits, for a thread that no signal reaches: each
+        would begin the time anew. Python bounds it by two calls, one that waits and one that reads, and beside a busy
+        thread this one has its turn 5 ms after each."""
+        sock = connection._sock  # redis-py has no other way to it
+        if not isinstance(sock, ssl.SSLSocket):  # which would try again for ever
+            sock.settimeout(None)
+            for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                sock.setsockopt(socket.SOL_SOCKET, bound, self._bound)
 
     def close(self) -> None:
         while self._idle:
@@ -102,10 +99,9 @@ class LoopClient(_Client):
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        retry = AsyncRetry(NoBackoff(), 0)
         # answers are waited for here: redis-py would start a task to bound the sending
         timeouts = {"socket_timeout": None, "socket_connect_timeout": timeout_s}
-        super().__init__(redis.asyncio.ConnectionPool.from_url(url, **timeouts, protocol=2, retry=retry))
+        super().__init__(redis.asyncio.ConnectionPool.from_url(url), **timeouts, retry=AsyncRetry(NoBackoff(), 0))
 
     async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
         await asyncio.sleep(0)  # what else is ready in the loop has its turn: the time that takes is not Redis's

@@ -22,7 +22,7 @@ return 1
 
 # KEYS: lease, clock. ARGV: token, ms. Whether the lease is ours now, and the clock of tags.
 LEASE = """
-local taken = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
+local taken = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[1]) == ARGV[1]
 return {taken and 1 or 0, tonumber(redis.call('GET', KEYS[2]) or '0')}
 """
 

@@ -68,7 +68,10 @@ class Blocking:
             finally:
                 self._threads.release()
 
-        threading.Thread(target=run, name="cache factory", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="cache factory", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads
+            run()
 
     def close(self) -> None:
         if self.client is not None:
