@@ -11,11 +11,14 @@ import os
 import threading
 import time
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from resources.cache import scripts
 from resources.cache.redis_level import LEASE_MS, Execute, RedisLevel, Refused
 from resources.cache.waiting import drive
+
+if TYPE_CHECKING:
+    from resources.cache.levels import Levels
 
 BLOCK_MS = 250
 BEAT_S = 1.0
@@ -24,36 +27,12 @@ MOST_OF_MESSAGE = 4096  # bytes
 log = logging.getLogger("crates.cache")
 
 
-class Listener(Protocol):
-    """What is told."""
-
-    def place(self) -> tuple[str, str]:
-        """The stream and the place in it that the levels are right up to; '' if they know none."""
-        ...
-
-    def keep_place(self, birth: str, place: str) -> None: ...
-
-    def forget_all(self) -> None:
-        """Something was missed: nothing that is kept can be given."""
-        ...
-
-    def heard(self) -> None:
-        """All that was said up to now is known."""
-        ...
-
-    def connected(self) -> None: ...
-
-    def key_changed(self, key: str, disk: str) -> None: ...
-
-    def tag_changed(self, tag: str, version: int) -> None: ...
-
-
 class Backplane:
     """A thread that listens while the process lives."""
 
-    def __init__(self, level: RedisLevel, listener: Listener) -> None:
-        self._level, self._listener = level, listener
-        self._birth, self._place = listener.place()
+    def __init__(self, level: RedisLevel, levels: "Levels") -> None:
+        self._level, self._levels = level, levels
+        self._birth, self._place = levels.place()
         self._ended = threading.Event()
         self._heard = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cache backplane", daemon=True)
@@ -92,10 +71,10 @@ class Backplane:
         found = drive(ask("EVAL", scripts.JOIN, 2, level.birth, level.stream, os.urandom(8).hex()))
         birth, first, last = (part.decode() for part in found)
         if birth != self._birth or not _number(first) <= _number(self._place) <= _number(last):
-            self._listener.forget_all()
+            self._levels.forget_all()
             self._birth, self._place = birth, last
-            self._listener.keep_place(birth, last)
-        self._listener.connected()
+            self._levels.keep_place(birth, last)
+        self._levels.view.forget_assumed()
 
     def _listen(self, ask: Execute) -> None:
         """Until Redis was flushed or the process ends. Raises Lost and Refused."""
@@ -107,11 +86,11 @@ class Backplane:
             for place, fields in found[0][1] if found else ():
                 self._tell(fields[1])
                 self._place = place.decode()
-            self._listener.heard()
+            self._levels.view.contact = time.monotonic()  # all that was said up to now is known
             self._heard.set()
             if time.monotonic() - beat > BEAT_S:
                 beat = time.monotonic()
-                self._listener.keep_place(self._birth, self._place)
+                self._levels.keep_place(self._birth, self._place)
                 for key, token in list(self._level.leases.items()):
                     drive(ask("EVAL", scripts.RENEW, 1, self._level.lease(key), token, LEASE_MS))
                 # also for a process that asks nothing of Redis any more
@@ -131,9 +110,9 @@ class Backplane:
             return
         # a bump of one's own is told, too: one that was said late has another version than it was given here
         if kind == "k" and sender != self._level.sender:
-            self._listener.key_changed(name, last)
+            self._levels.key_changed(name, last)
         elif kind == "t" and last.isdecimal() and len(last) < 19:
-            self._listener.tag_changed(name, int(last))
+            self._levels.tag_changed(name, int(last))
 
 
 def _number(place: str) -> tuple[int, int]:

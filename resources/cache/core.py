@@ -1,43 +1,27 @@
 """The policy over the levels, written once: the blocking and the asyncio cache drive the same coroutines.
 
-All that waits goes through `Waiting`, whose blocking form never suspends.
+All that waits goes through `waiting`, whose blocking form never suspends.
 """
 
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from resources.cache.envelope import NotAnEntry, payload_of, value_of
 from resources.cache.flights import Flight, Watch
 from resources.cache.levels import REDIS, Levels, Space
 from resources.cache.memory_level import Entry
 from resources.cache.policy import Made, Policy
-from resources.cache.redis_level import AWAY, MOST_OF_VALUE, Asking
+from resources.cache.redis_level import AWAY, MOST_OF_VALUE
 from resources.cache.tags import MOST_TAGS, Versions, beyond_all, checked
+from resources.cache.waiting import Blocking, Looping
 
 THROTTLE_S = 1.0  # a factory that failed is not called again sooner, while there is an old value to give
 LONGEST_PAUSE_S = 0.1
 log = logging.getLogger("crates.cache")
-
-
-class Waiting(Asking, Protocol):
-    """How this process waits for Redis, factories and other callers."""
-
-    async def call(self, factory: Callable[[], Any]) -> Any: ...
-
-    async def sleep(self, seconds: float) -> None: ...
-
-    async def wait(self, done: Future[Any], seconds: float | None) -> Any:
-        """Raises TimeoutError."""
-        ...
-
-    def start(self, work: Coroutine[Any, Any, None], *, behind: bool) -> None:
-        """`behind`: the caller goes on meanwhile."""
-        ...
 
 
 class Abandoned(Exception):
@@ -71,7 +55,7 @@ class Job:
 class Core:
     """The cache of one namespace."""
 
-    def __init__(self, levels: Levels, waiting: Waiting, space: Space) -> None:
+    def __init__(self, levels: Levels, waiting: Blocking | Looping, space: Space) -> None:
         self._levels, self._waiting, self._space = levels, waiting, space
 
     async def find(self, key: str) -> tuple[Entry | None, Entry | None]:

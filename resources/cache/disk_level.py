@@ -197,11 +197,6 @@ class DiskLevel:
             self.counter.mark_broken(True)
             raise
 
-    def mend(self) -> None:
-        """Empties the level after a drop that could not be written."""
-        if self.counter.is_broken:
-            self.empty()
-
     def _read_changes(self, txn: lmdb.Transaction) -> None:
         self.on_changes(self._read_log(txn))
         self.seen = self._number(txn, _CHANGES)

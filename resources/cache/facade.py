@@ -138,7 +138,8 @@ class Cache(_Namespace):
 
     def note_hottest(self) -> None:
         """Notes which keys were used last, for `warm` of the next process."""
-        _note_hottest(self._levels)
+        keys = msgspec.msgpack.encode(self._levels.memory.hottest(HOTTEST))
+        self._levels.on_disk(lambda disk: disk.keep_note("hottest", keys), None)
 
 
 class AsyncCache(_Namespace):
@@ -208,8 +209,3 @@ def _hot_keys(levels: Levels, space: Space) -> list[str]:
         return [key for key in _read_keys(noted) if key.startswith(f"{space.tag}/")] if noted else []
     except msgspec.MsgspecError:
         return []
-
-
-def _note_hottest(levels: Levels) -> None:
-    keys = msgspec.msgpack.encode(levels.memory.hottest(HOTTEST))
-    levels.on_disk(lambda disk: disk.keep_note("hottest", keys), None)

@@ -174,7 +174,7 @@ class Levels:
         started = monotonic()
         try:
             if self.disk.counter.is_broken:
-                self.disk.mend()
+                self.disk.empty()
             found = work(self.disk)
         except (lmdb.Error, OSError, ValueError):
             self.stats[DISK].errors += 1
@@ -263,6 +263,7 @@ class Levels:
     # --- what the backplane tells
 
     def place(self) -> tuple[str, str]:
+        """The stream and the place in it that the levels are right up to; '' if they know none."""
         birth, _, place = self.on_disk(lambda disk: disk.note("place"), b"").decode().partition(" ")
         return birth, place
 
@@ -270,14 +271,9 @@ class Levels:
         self.on_disk(lambda disk: disk.keep_note("place", f"{birth} {place}".encode()), None)
 
     def forget_all(self) -> None:
+        """Something was missed: nothing that is kept can be given."""
         self._surely(lambda disk: disk.empty())
         self.forget_memory()
-
-    def connected(self) -> None:
-        self.view.forget_assumed()
-
-    def heard(self) -> None:
-        self.view.contact = monotonic()
 
     def key_changed(self, key: str, disk: str) -> None:
         if self.disk is not None and disk != self.disk.identity:

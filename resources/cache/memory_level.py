@@ -62,7 +62,6 @@ class MemoryLevel:
     """Entries by key, at most `limit` bytes; the least recently used go first."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
         self.most_of_value = limit // 8
         self._entries: cachebox.LRUCache[str, Entry] = cachebox.LRUCache(limit, getsizeof=lambda _, entry: entry.size)
         self.get = self._entries.get

@@ -7,8 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import lmdb
 
@@ -18,6 +17,7 @@ from resources.cache.pending import Pending, keys_of, tags_of
 
 if TYPE_CHECKING:
     from resources.cache.redis_client import BlockingClient, LoopClient
+    from resources.cache.waiting import Blocking, Looping
 
 MOST_OF_VALUE = 1 << 20
 STREAM_LENGTH = 50_000  # changes; a machine that was away for more empties its disk level
@@ -26,20 +26,6 @@ LEASE_MS = 3_000  # renewed every second by who holds it
 AWAY = object()  # what `ask` gives when Redis could not be asked
 
 Execute = Callable[..., Coroutine[Any, Any, Any]]
-
-
-class Asking(Protocol):
-    """How this process asks Redis."""
-
-    @property
-    def turn(self) -> AbstractAsyncContextManager[Any]:
-        """Held while one asks: MOST_AT_ONCE can. A crowd would find Redis slow that is not."""
-        ...
-
-    @property
-    def client(self) -> Any:
-        """Of Redis; None where there is none to ask."""
-        ...
 
 
 class Lost(Exception):
@@ -96,11 +82,12 @@ class RedisLevel:
     def tag(self, tag: str) -> str:
         return f"{self.prefix}t:{tag}"
 
-    async def ask(self, asking: Asking, script: str, keys: list[str], *arguments: Any) -> Any:
+    async def ask(self, asking: "Blocking | Looping", script: str, keys: list[str], *arguments: Any) -> Any:
         """What Redis answers, AWAY if it does not or must be left alone."""
         async with asking.turn:  # who waits for others does not wait for Redis
             if not self.breaker.admits():
                 return AWAY
+            assert asking.client is not None
             return await self._ask(asking.client.execute, script, keys, arguments)
 
     async def _ask(self, execute: Execute, script: str, keys: list[str], arguments: Sequence[Any]) -> Any:
@@ -129,7 +116,7 @@ class RedisLevel:
         except NoScript:
             return await execute("EVAL", script, len(keys), *keys, *arguments)
 
-    async def drop(self, asking: Asking, keys: Sequence[str], disk: str) -> Any:
+    async def drop(self, asking: "Blocking | Looping", keys: Sequence[str], disk: str) -> Any:
         """Drops entries, here and in the memory of every process, and takes away the leases of who makes them anew."""
         names = [name for key in keys for name in (self.entry(key), self.lease(key))]
         messages = (self.key_message(key, disk) for key in keys)
@@ -138,29 +125,29 @@ class RedisLevel:
     def key_message(self, key: str, disk: str) -> str:
         return f"{self.sender}\0k\0{key}\0{disk}"
 
-    async def store(self, asking: Asking, key: str, disk: str, token: str, entry: bytes, ms: int) -> Any:
+    async def store(self, asking: "Blocking | Looping", key: str, disk: str, token: str, entry: bytes, ms: int) -> Any:
         """1 if the entry was stored, 0 if the lease `token` was lost meanwhile ('' needs none)."""
         names = [self.entry(key), self.lease(key), self.stream]
         message = self.key_message(key, disk)
         return await self.ask(asking, scripts.STORE, names, token, entry, ms, STREAM_LENGTH, message)
 
-    async def take_lease(self, asking: Asking, key: str, token: str) -> Any:
+    async def take_lease(self, asking: "Blocking | Looping", key: str, token: str) -> Any:
         """Whether the lease to make an entry is ours now, and the clock of tags."""
         return await self.ask(asking, scripts.LEASE, [self.lease(key), self.clock], token, LEASE_MS)
 
-    async def release(self, asking: Asking, key: str, token: str) -> Any:
+    async def release(self, asking: "Blocking | Looping", key: str, token: str) -> Any:
         return await self.ask(asking, scripts.RELEASE, [self.lease(key)], token)
 
-    async def read(self, asking: Asking, key: str) -> Any:
+    async def read(self, asking: "Blocking | Looping", key: str) -> Any:
         """The bytes of an entry or None, and for how many ms it is still there."""
         return await self.ask(asking, scripts.READ, [self.entry(key)])
 
-    async def bump(self, asking: Asking, versions: dict[str, int]) -> Any:
+    async def bump(self, asking: "Blocking | Looping", versions: dict[str, int]) -> Any:
         """Gives tags newer versions than these, and tells every process. The versions in the order given."""
         names, arguments = self._bump_arguments(versions, self.sender)
         return await self.ask(asking, scripts.BUMP, names, *arguments)
 
-    async def versions(self, asking: Asking, tags: Sequence[str]) -> Any:
+    async def versions(self, asking: "Blocking | Looping", tags: Sequence[str]) -> Any:
         """The clock of tags, then for each its version and whether it had none before."""
         return await self.ask(asking, scripts.TAGS, [self.clock, *map(self.tag, tags)])
 

@@ -27,10 +27,6 @@ class SharedCounter:
             os.close(descriptor)
         self.words = memoryview(self._page).cast("Q")
 
-    @property
-    def value(self) -> int:
-        return self.words[_VALUE]
-
     def announce(self, sequence: int) -> None:
         """By who holds the writer's lock: the changes up to `sequence` can be read, or are about to be committed."""
         self.words[_VALUE] = sequence

@@ -20,13 +20,9 @@ class Latency:
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.seconds += seconds
 
-    @property
-    def count(self) -> int:
-        return sum(self.buckets)
-
     def quantile(self, share: float) -> float | None:
         """The upper bound of the bucket where `share` of the calls is reached, in seconds; None without calls."""
-        wanted, seen = share * self.count, 0
+        wanted, seen = share * sum(self.buckets), 0
         for bound, calls in zip((*BOUNDS, float("inf")), self.buckets):
             seen += calls
             if calls and seen >= wanted:
