@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resources.cache import scripts
 from resources.cache.redis_level import LEASE_MS, Execute, RedisLevel, Refused
@@ -20,8 +20,8 @@ from resources.cache.waiting import drive
 if TYPE_CHECKING:
     from resources.cache.levels import Levels
 
-BLOCK_MS = 250
-BEAT_S = 1.0
+BLOCK_MS = 500
+BEAT_S = 1.0  # how soon a flush is noticed
 BATCH = 1000  # changes
 MOST_OF_MESSAGE = 4096  # bytes
 log = logging.getLogger("crates.cache")
@@ -32,7 +32,9 @@ class Backplane:
 
     def __init__(self, level: RedisLevel, levels: "Levels") -> None:
         self._level, self._levels = level, levels
-        self._birth, self._place = levels.place()
+        self._birth, self._place = self._kept = levels.place()
+        self._client = level.client(more_s=BLOCK_MS / 1000 + BEAT_S)
+        self._connection: Any = None
         self._ended = threading.Event()
         self._heard = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cache backplane", daemon=True)
@@ -44,23 +46,23 @@ class Backplane:
 
     def close(self) -> None:
         self._ended.set()
+        self._client.wake(self._connection)
         self._thread.join(2 * BEAT_S)
 
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
-                client = self._level.client(more_s=BLOCK_MS / 1000 + BEAT_S)
-                connection = client.connect()
+                connection = self._connection = self._client.connect()
                 try:
                     # always the same connection: who comes back has to look for his place
-                    ask = functools.partial(client.ask, connection)
+                    ask = functools.partial(self._client.ask, connection)
                     self._find_place(ask)
-                    client.wake_once(connection)
+                    self._client.wake_once(connection)
                     self._listen(ask)
                 finally:
                     connection.disconnect()
             except Exception as error:  # whatever it is: a cache that no longer hears is told of nothing
-                if self._heard.is_set():
+                if self._heard.is_set() and not self._ended.is_set():
                     log.warning("Redis can no longer be heard, the cache goes on without it: %s", error)
                 self._heard.clear()
             self._ended.wait(BEAT_S / 4)
@@ -73,7 +75,7 @@ class Backplane:
         if birth != self._birth or not _number(first) <= _number(self._place) <= _number(last):
             self._levels.forget_all()
             self._birth, self._place = birth, last
-            self._levels.keep_place(birth, last)
+            self._keep_place()
         self._levels.view.forget_assumed()
 
     def _listen(self, ask: Execute) -> None:
@@ -90,17 +92,25 @@ class Backplane:
             self._heard.set()
             if time.monotonic() - beat > BEAT_S:
                 beat = time.monotonic()
-                self._levels.keep_place(self._birth, self._place)
-                for key, token in list(self._level.leases.items()):
-                    drive(ask("EVAL", scripts.RENEW, 1, self._level.lease(key), token, LEASE_MS))
+                self._keep_place()
                 # also for a process that asks nothing of Redis any more
                 with suppress(Refused):
                     if self._level.pending:
                         drive(self._level.say_pending(ask))
-                # where nothing can be written nobody can tell of a change: what is not heard then is no good sign
-                drive(ask("SET", self._level.beat, 1))
-                if drive(ask("GET", self._level.birth)) != self._birth.encode():
+                if self._beat(ask) != self._birth.encode():
                     return
+
+    def _beat(self, ask: Execute) -> bytes | None:
+        """Keeps the leases; which life of Redis this is. In one call: beside a busy thread each may take 10 ms."""
+        leases = list(self._level.leases.items())
+        keys = [self._level.birth, self._level.beat, *(self._level.lease(key) for key, _ in leases)]
+        return drive(ask("EVAL", scripts.BEAT, len(keys), *keys, LEASE_MS, *(token for _, token in leases)))
+
+    def _keep_place(self) -> None:
+        now = (self._birth, self._place)
+        if now != self._kept:
+            self._levels.keep_place(*now)
+            self._kept = now
 
     def _tell(self, message: bytes) -> None:
         sender, _, rest = message[:MOST_OF_MESSAGE].decode(errors="replace").partition("\0")

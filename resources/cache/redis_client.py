@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import redis.asyncio
@@ -88,6 +89,13 @@ class BlockingClient(_Client):
             sock.settimeout(None)
             for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 sock.setsockopt(socket.SOL_SOCKET, bound, self._bound)
+
+    def wake(self, connection: Any) -> None:
+        """Ends the waiting of another thread on a connection, by Ended."""
+        sock = connection and connection._sock
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         while self._idle:

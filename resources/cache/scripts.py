@@ -29,8 +29,15 @@ return {taken and 1 or 0, tonumber(redis.call('GET', KEYS[2]) or '0')}
 # KEYS: lease. ARGV: token. Gives a lease back, if it is still ours.
 RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
-# KEYS: lease. ARGV: token, ms. Keeps a lease, if it is still ours.
-RENEW = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
+# KEYS: birth, beat, leases. ARGV: ms, then the token of each lease. Keeps the leases that are still ours. Which life of
+# Redis this is; an error where nothing can be written: nobody can tell of a change then, so hearing of none is no sign.
+BEAT = """
+for number = 3, #KEYS do
+  if redis.call('GET', KEYS[number]) == ARGV[number - 1] then redis.call('PEXPIRE', KEYS[number], ARGV[1]) end
+end
+redis.call('SET', KEYS[2], 1)
+return redis.call('GET', KEYS[1])
+"""
 
 # one clock for all tags: the server's, but never standing still and never going back
 _TICK = """
