@@ -1,6 +1,7 @@
 """How long calls take, side by side, and the lines that say so."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ class Call:
 
 def compare(calls: dict[str, Call], keys: Sequence[str], rounds: int = 7) -> dict[str, Cost]:
     """The cost of each, measured in turn, so that what else the machine does meets all of them: the least CPU time of
-    a round, and percentiles of the round with the least median."""
+    a round, and percentiles of the round with the least median. What was there before is no garbage to look for: a full
+    collection of all that was imported takes 50 ms, and may meet the same call in each round."""
+    gc.collect()
+    gc.freeze()
     cpu: dict[str, list[float]] = {name: [] for name in calls}
     each: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for _ in range(rounds):
@@ -78,6 +82,7 @@ def compare(calls: dict[str, Call], keys: Sequence[str], rounds: int = 7) -> dic
             cpu[name].append(call.cpu(keys))
             took = call.each(keys)
             each[name].append((float(np.median(took)), float(np.quantile(took, 0.99))))
+    gc.unfreeze()
     return {name: Cost(min(cpu[name]), *min(each[name])) for name in calls}
 
 

@@ -355,7 +355,7 @@ class Core:
         redis, disk = self._levels.redis, self._levels.disk
         if redis is not None:
             name = disk.identity if disk else ""
-            if await redis.drop(self._waiting, [key], name) is AWAY:
+            if await redis.drop(self._waiting, {key: name}) is AWAY:
                 redis.pending.add_key(key, name)
 
     async def _take_lease(self, key: str, token: str) -> int | None:

@@ -30,16 +30,26 @@ class _Client:
         self._idle: deque[Any] = deque()
 
     async def execute(self, *command: Any) -> Any:
-        """The answer to a command. Raises Refused and Lost."""
+        """The answer to a command. Raises Refused and Lost. A connection on which anything else was met is not used
+        again."""
         try:
-            connection = self._idle.pop()
+            connection, was_idle = self._idle.pop(), True
         except IndexError:
-            return await self._kept(self.connect(), command)
-        try:
-            return await self._kept(connection, command)
-        except Ended:  # the server was started anew, or ended what was idle
-            self._idle.clear()
-            return await self._kept(self.connect(), command)
+            connection, was_idle = self.connect(), False
+        while True:
+            try:
+                answer = await self.ask(connection, *command)
+            except Refused:
+                self._idle.append(connection)
+                raise
+            except Ended:  # the server was started anew, or ended what was idle
+                if not was_idle:
+                    raise
+                self._idle.clear()
+                connection, was_idle = self.connect(), False
+            else:
+                self._idle.append(connection)
+                return answer
 
     async def ask(self, connection: Any, *command: Any) -> Any:
         """The same on one connection: if that has ended no other is used."""
@@ -53,16 +63,6 @@ class _Client:
             raise Ended(str(error)) from error
         except (RedisError, OSError) as error:
             raise Lost(str(error) or type(error).__name__) from error
-
-    async def _kept(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        """A connection on which anything but an answer was met is not used again."""
-        try:
-            answer = await self.ask(connection, *command)
-        except Refused:
-            self._idle.append(connection)
-            raise
-        self._idle.append(connection)
-        return answer
 
     async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
         raise NotImplementedError

@@ -25,7 +25,8 @@ MOST_AT_ONCE = 16
 LEASE_MS = 3_000  # renewed every second by who holds it
 AWAY = object()  # what `ask` gives when Redis could not be asked
 
-Execute = Callable[..., Coroutine[Any, Any, Any]]
+Answer = Coroutine[Any, Any, Any]
+Execute = Callable[..., Answer]
 
 
 class Lost(Exception):
@@ -84,28 +85,24 @@ class RedisLevel:
 
     async def ask(self, asking: "Blocking | Looping", script: str, keys: list[str], *arguments: Any) -> Any:
         """What Redis answers, AWAY if it does not or must be left alone."""
+        assert asking.client is not None
         async with asking.turn:  # who waits for others does not wait for Redis
             if not self.breaker.admits():
                 return AWAY
-            assert asking.client is not None
-            return await self._ask(asking.client.execute, script, keys, arguments)
-
-    async def _ask(self, execute: Execute, script: str, keys: list[str], arguments: Sequence[Any]) -> Any:
-        started = time.monotonic()
-        try:
-            if self.pending:
-                await self.say_pending(execute)
-            answer = await self._run(execute, script, keys, arguments)
-        except Refused:
-            self.errors += 1
+            started = time.monotonic()
+            try:
+                if self.pending:
+                    await self.say_pending(asking.client.execute)
+                answer = await self._run(asking.client.execute, script, keys, arguments)
+            except Refused:
+                self.errors += 1
+                answer = AWAY
+            except (Lost, lmdb.Error, OSError, ValueError):
+                self.errors += 1
+                self.breaker.failed(time.monotonic() - started)
+                return AWAY
             self.breaker.succeeded(time.monotonic() - started)
-            return AWAY
-        except (Lost, lmdb.Error, OSError, ValueError):
-            self.errors += 1
-            self.breaker.failed(time.monotonic() - started)
-            return AWAY
-        self.breaker.succeeded(time.monotonic() - started)
-        return answer
+            return answer
 
     async def _run(self, execute: Execute, script: str, keys: list[str], arguments: Sequence[Any]) -> Any:
         digest = self._digests.get(script)
@@ -116,45 +113,49 @@ class RedisLevel:
         except NoScript:
             return await execute("EVAL", script, len(keys), *keys, *arguments)
 
-    async def drop(self, asking: "Blocking | Looping", keys: Sequence[str], disk: str) -> Any:
-        """Drops entries, here and in the memory of every process, and takes away the leases of who makes them anew."""
-        names = [name for key in keys for name in (self.entry(key), self.lease(key))]
-        messages = (self.key_message(key, disk) for key in keys)
-        return await self.ask(asking, scripts.DROP, [self.stream, *names], STREAM_LENGTH, *messages)
+    def drop(self, asking: "Blocking | Looping", keys: dict[str, str]) -> Answer:
+        """Drops entries, here and in the memory of every process, and takes away the leases of who makes them anew.
+        `keys`: with the disk level that has dropped each already."""
+        names, arguments = self._drop_arguments(keys)
+        return self.ask(asking, scripts.DROP, names, *arguments)
 
     def key_message(self, key: str, disk: str) -> str:
         return f"{self.sender}\0k\0{key}\0{disk}"
 
-    async def store(self, asking: "Blocking | Looping", key: str, disk: str, token: str, entry: bytes, ms: int) -> Any:
+    def store(self, asking: "Blocking | Looping", key: str, disk: str, token: str, entry: bytes, ms: int) -> Answer:
         """1 if the entry was stored, 0 if the lease `token` was lost meanwhile ('' needs none)."""
         names = [self.entry(key), self.lease(key), self.stream]
         message = self.key_message(key, disk)
-        return await self.ask(asking, scripts.STORE, names, token, entry, ms, STREAM_LENGTH, message)
+        return self.ask(asking, scripts.STORE, names, token, entry, ms, STREAM_LENGTH, message)
 
-    async def take_lease(self, asking: "Blocking | Looping", key: str, token: str) -> Any:
+    def take_lease(self, asking: "Blocking | Looping", key: str, token: str) -> Answer:
         """Whether the lease to make an entry is ours now, and the clock of tags."""
-        return await self.ask(asking, scripts.LEASE, [self.lease(key), self.clock], token, LEASE_MS)
+        return self.ask(asking, scripts.LEASE, [self.lease(key), self.clock], token, LEASE_MS)
 
-    async def release(self, asking: "Blocking | Looping", key: str, token: str) -> Any:
-        return await self.ask(asking, scripts.RELEASE, [self.lease(key)], token)
+    def release(self, asking: "Blocking | Looping", key: str, token: str) -> Answer:
+        return self.ask(asking, scripts.RELEASE, [self.lease(key)], token)
 
-    async def read(self, asking: "Blocking | Looping", key: str) -> Any:
+    def read(self, asking: "Blocking | Looping", key: str) -> Answer:
         """The bytes of an entry or None, and for how many ms it is still there."""
-        return await self.ask(asking, scripts.READ, [self.entry(key)])
+        return self.ask(asking, scripts.READ, [self.entry(key)])
 
-    async def bump(self, asking: "Blocking | Looping", versions: dict[str, int]) -> Any:
+    def bump(self, asking: "Blocking | Looping", versions: dict[str, int]) -> Answer:
         """Gives tags newer versions than these, and tells every process. The versions in the order given."""
         names, arguments = self._bump_arguments(versions, self.sender)
-        return await self.ask(asking, scripts.BUMP, names, *arguments)
+        return self.ask(asking, scripts.BUMP, names, *arguments)
 
-    async def versions(self, asking: "Blocking | Looping", tags: Sequence[str]) -> Any:
+    def versions(self, asking: "Blocking | Looping", tags: Sequence[str]) -> Answer:
         """The clock of tags, then for each its version and whether it had none before."""
-        return await self.ask(asking, scripts.TAGS, [self.clock, *map(self.tag, tags)])
+        return self.ask(asking, scripts.TAGS, [self.clock, *map(self.tag, tags)])
 
     def _bump_arguments(self, versions: dict[str, int], sender: str) -> tuple[list[str], list[Any]]:
         names = [self.clock, self.stream, *map(self.tag, versions)]
         each = (argument for tag, least in versions.items() for argument in (least, f"{sender}\0t\0{tag}\0"))
         return names, [STREAM_LENGTH, *each]
+
+    def _drop_arguments(self, keys: dict[str, str]) -> tuple[list[str], list[Any]]:
+        names = [name for key in keys for name in (self.entry(key), self.lease(key))]
+        return [self.stream, *names], [STREAM_LENGTH, *(self.key_message(key, disk) for key, disk in keys.items())]
 
     async def say_pending(self, execute: Execute) -> None:
         """Tells Redis what it has not heard. Raises Refused, Lost and lmdb.Error."""
@@ -165,7 +166,6 @@ class RedisLevel:
             names, arguments = self._bump_arguments(tags, "")
             await self._run(execute, scripts.BUMP, names, arguments)
         if keys:
-            names = [name for key in keys for name in (self.entry(key), self.lease(key))]
-            messages = [self.key_message(key, disk) for key, disk in keys.items()]
-            await self._run(execute, scripts.DROP, [self.stream, *names], [STREAM_LENGTH, *messages])
+            names, arguments = self._drop_arguments(keys)
+            await self._run(execute, scripts.DROP, names, arguments)
         self.pending.said(drops)
