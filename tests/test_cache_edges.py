@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_a_slow_bump_does_not_undo_a_later_one_on_the_disk(tmp_path: Path, runni
         go_on.set()
         slow.join()
         server.kill()
-        with peer_of(settings) as peer:
+        with peer_of(replace(settings, timeout_s=0.1)) as peer:
             assert peer("cache.get('a')") is None
 
 
@@ -143,8 +144,9 @@ def test_an_odd_message_deafens_nobody(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["protocol=3", "decode_responses=1", "socket_timeout=60"])
 def test_what_the_address_says_of_answers_is_not_taken_over(server: Server, tmp_path: Path, option: str) -> None:
-    with opened(settings_of(tmp_path / "cache", f"{server.url}?{option}", disk_bytes=0)) as cache:
-        assert cache._levels.view.contact > 0
+    settings = settings_of(tmp_path / "cache", f"{server.url}?{option}", disk_bytes=0)
+    with opened(replace(settings, timeout_s=0.5)) as cache:
+        assert until(lambda: cache._levels.view.contact > 0)
         cache.set("a", 1)
         cache._levels.memory.clear()
         assert cache.get("a") == 1
