@@ -86,6 +86,8 @@ def test_a_value_has_a_hundred_tags_at_most(plain: Any) -> None:
         plain.get_or_set("a", lambda: Made(1, tags=tuple(tags)))
     plain.set("a", 1, tags=tags[:100])
     assert plain.get("a") == 1
+    plain.invalidate_tags(*reversed(tags))
+    assert plain.get("a") is None, "any number of tags can be invalidated at once"
 
 
 def test_a_call_cannot_make_a_value_immutable(plain: Any) -> None:

@@ -16,7 +16,7 @@ from resources.cache.levels import REDIS, Levels, Space
 from resources.cache.memory_level import Entry
 from resources.cache.policy import Made, Policy
 from resources.cache.redis_level import AWAY, MOST_OF_VALUE
-from resources.cache.tags import MOST_TAGS, Versions, beyond_all, checked
+from resources.cache.tags import MOST_TAGS, MOST_TAGS_OF_VALUE, Versions, beyond_all, checked
 from resources.cache.waiting import Blocking, Looping
 
 THROTTLE_S = 1.0  # a factory that failed is not called again sooner, while there is an old value to give
@@ -321,7 +321,11 @@ class Core:
         return not flight.spoiled
 
     def _entry(self, value: Any, policy: Policy, life: tuple[float, float], versions: Versions) -> Entry | None:
-        """The entry, None if it is too large. Raises TypeError for a value that would be read back as none."""
+        """The entry, None if it is too large. Raises TypeError for a value that would be read back as none, ValueError
+        for too many tags."""
+        tags = len(versions) - 1  # beside the namespace's own
+        if tags > MOST_TAGS_OF_VALUE:
+            raise ValueError(f"{tags} tags: a value has at most {MOST_TAGS_OF_VALUE}")
         try:
             payload = payload_of(value)
         except ValueError:

@@ -5,6 +5,7 @@ import functools
 import socket
 import ssl
 import struct
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -19,7 +20,7 @@ from redis.retry import Retry
 from resources.cache.redis_level import Ended, Lost, NoScript, Refused
 
 
-class _Client:
+class _Client(ABC):
     """Asks over connections that it keeps: redis-py's own pool takes as long as the answer does."""
 
     def __init__(self, pool: redis.ConnectionPool | redis.asyncio.ConnectionPool, **options: Any) -> None:
@@ -64,8 +65,8 @@ class _Client:
         except (RedisError, OSError) as error:
             raise Lost(str(error) or type(error).__name__) from error
 
-    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any: ...
 
 
 class BlockingClient(_Client):

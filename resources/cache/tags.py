@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 FAR_US = 366 * 24 * 3600 * 10**6  # further than any clock is wrong
 MOST_TAGS = 500_000
-MOST_OF_VALUE = 100
+MOST_TAGS_OF_VALUE = 100
 LONGEST_TAG = 200  # bytes
 TRUST_S = 60.0  # how long an entry with tags is given after they were last known to hold
 
@@ -18,10 +18,8 @@ Versions = tuple[tuple[str, int], ...]
 
 
 def checked(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags of one value. Raises ValueError."""
+    """Each tag once. Raises ValueError."""
     found = tuple(dict.fromkeys(tags))
-    if len(found) > MOST_OF_VALUE:
-        raise ValueError(f"{len(found)} tags: a value has at most {MOST_OF_VALUE}")
     for tag in found:
         if "@" in tag or "\0" in tag or not 0 < len(tag.encode()) <= LONGEST_TAG:
             raise ValueError(f"{tag!r}: a tag has 1 to {LONGEST_TAG} bytes, without @ and NUL")
