@@ -35,22 +35,22 @@ help:
 	@touch $@
 
 # llama.cpp comes as source: compiled once for this machine, then kept in ~/.cache
-.venv/model-ready: .venv/ready requirements-model.lock requirements-build.lock pipeline_defs/build_model_runtime.py
-	@$(BIN)/python -m pipeline_defs.build_model_runtime
+.venv/model-ready: .venv/ready requirements-model.lock requirements-build.lock cli/build_model_runtime.py
+	@$(BIN)/python -m cli.build_model_runtime
 	@touch $@
 
 model: .venv/ready
-	@$(BIN)/python -m pipeline_defs.fetch_model $(MODEL)
+	@$(BIN)/python -m cli.fetch_model $(MODEL)
 
 demo: $(if $(MODEL)$(CRATES_MODEL),.venv/model-ready,.venv/ready)
-	@$(if $(MODEL),CRATES_MODEL="$(MODEL)") $(BIN)/python -m pipeline_defs.demo
+	@$(if $(MODEL),CRATES_MODEL="$(MODEL)") $(BIN)/python -m cli.demo
 
 backtest: .venv/ready
-	@$(BIN)/python -m pipeline_defs.backtest
+	@$(BIN)/python -m cli.backtest
 
 refresh: export CRATES_SOURCE := crates.io
 refresh: .venv/ready
-	@$(BIN)/python -m pipeline_defs.refresh
+	@$(BIN)/python -m cli.refresh
 
 test: .venv/model-ready lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -61,7 +61,7 @@ lint: .venv/ready
 	@$(BIN)/pyright
 
 ui: .venv/ready
-	@$(BIN)/python -m pipeline_defs.ui --port $(or $(PORT),3000)
+	@$(BIN)/python -m cli.ui --port $(or $(PORT),3000)
 
 sql: .venv/ready
 	@test -e "$(CRATES_DATA)/catalog.duckdb" || { echo "error: no tables in $(CRATES_DATA) yet: run make demo first"; exit 1; }
@@ -69,7 +69,7 @@ sql: .venv/ready
 
 crate: .venv/ready
 	@test -n "$(NAME)" || { echo "error: name a crate: make crate NAME=serde"; exit 1; }
-	@$(BIN)/python -m pipeline_defs.crate "$(NAME)"
+	@$(BIN)/python -m cli.crate "$(NAME)"
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks.features
@@ -78,10 +78,10 @@ bench-cache: .venv/ready
 	@$(BIN)/python -m benchmarks.cache
 
 bench-enrichment: .venv/model-ready
-	@PYTHONPATH=tests $(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))
+	@$(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))
 
 bench-full: .venv/ready
-	@PYTHONPATH=tests $(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))
+	@$(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))
 
 lock:
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock

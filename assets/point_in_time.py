@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from assets.table_asset import SQL
-from resources.errors import BadInput
-from resources.session import first_row, set_variables, view
-from resources.table_store import TableStore
+from resources.common.errors import BadInput
+from resources.warehouse.session import first_row, set_variables, view
+from resources.warehouse.table_store import TableStore
 
 REGISTRY_TABLES = ("crates", "versions", "yanks", "dependencies", "owners", "downloads", "advisories")
 

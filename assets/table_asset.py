@@ -38,19 +38,19 @@ from dagster import (
 
 from assets.preview import first_rows, markdown
 from assets.schemas import TABLES
-from resources import contracts
 from resources.cache.metrics import table as cache_table
 from resources.cache.resource import CacheResource
-from resources.catalog import Catalog
-from resources.errors import BadInput, CannotWrite, SourceUnreachable
-from resources.language_model import LanguageModel
-from resources.reply_journal import ReplyJournal
-from resources.schema import Table
-from resources.session import Sessions, set_variables
-from resources.sources.crates_io_index import CratesIoIndex
-from resources.sources.source import RegistrySource
-from resources.table_store import Published, Rows, TableStore, tag_of
+from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
+from resources.crates_io.index import CratesIoIndex
+from resources.language_model.language_model import LanguageModel
+from resources.language_model.reply_journal import ReplyJournal
+from resources.registry.source import RegistrySource
 from resources.tracking import Tracking
+from resources.warehouse import contracts
+from resources.warehouse.catalog import Catalog
+from resources.warehouse.schema import Table
+from resources.warehouse.session import Sessions, set_variables
+from resources.warehouse.table_store import Published, Rows, TableStore, tag_of
 
 SQL = Path(__file__).parent / "sql"
 OWNER = "team:crates"

@@ -16,17 +16,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
-from builds import build
-from enriching import Text, publish_texts
 
 from assets.enrichment.categories import named
 from assets.table_asset import SHARDS, Tools
 from benchmarks.golden.judging import Judged, doubts, judge, reliability, use_cases_that_are_uses
 from benchmarks.golden.reading import SLUGS, GoldenCrate, golden
-from ml.enrichment.drafts import CrateReading, CrateText
+from enrichment.drafts import CrateReading, CrateText
 from pipeline_defs.build import build_resources
-from resources.language_model import LanguageModel, Question
-from resources.settings import Settings
+from resources.common.settings import Settings
+from resources.language_model.language_model import LanguageModel, Question
+from testing.enrichment_runs import Text, publish_texts
+from testing.table_builds import build
 
 CRATES_PER_HOUR = 1_000
 

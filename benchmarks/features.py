@@ -16,13 +16,13 @@ from assets.features.features import run_step
 from assets.point_in_time import attach_registry, set_as_of
 from assets.table_asset import SQL, Tools
 from benchmarks.scoring import scoring
-from pipeline_defs import demo
+from cli import demo
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import open_instance
-from resources.session import set_variables
-from resources.settings import Settings
-from resources.sources.bundled_registry import BundledRegistry
-from resources.table_store import TableStore
+from resources.common.settings import Settings
+from resources.registry.bundled_registry import BundledRegistry
+from resources.warehouse.session import set_variables
+from resources.warehouse.table_store import TableStore
 
 AS_OF = "2020-07-20"
 DEMO_SECONDS, DEMO_GB, FEATURES_SECONDS = 180, 4, 15

@@ -20,12 +20,11 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from advisory_database import adds, sample_rows, write_repository
-
 from benchmarks.load_peers import gzip_lines, pandas_load
 from benchmarks.simulated_dump import write_dump
-from resources.settings import PROJECT, Settings
-from resources.sources.dump_layout import CSV_TABLES
+from resources.common.settings import PROJECT, Settings
+from resources.crates_io.dump.layout import CSV_TABLES
+from testing.advisory_database import adds, sample_rows, write_repository
 
 LIMITS = {"load": 600, "features": 180, "refresh": 900}  # seconds at scale 1
 MEMORY_GB = 6
@@ -79,7 +78,7 @@ def refresh(cost: Cost, dump: Path, advisories: Path, data: Path) -> None:
         "CRATES_DUMP": str(dump),
         "CRATES_ADVISORY_DB": str(advisories),
     }
-    command = [sys.executable, "-m", "pipeline_defs.refresh"]
+    command = [sys.executable, "-m", "cli.refresh"]
     started = time.monotonic()
     with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         peak, printed = follow(process)

@@ -19,11 +19,11 @@ from assets.table_asset import ONLY, SQL, Inputs, Tools
 from ml.features import values_of
 from ml.models.additive import Additive
 from ml.models.tree_hazard import TreeHazard
-from ml.predicting import predict
+from ml.prediction import predict
 from ml.targets import TARGETS
 from pipeline_defs.build import build_resources
-from resources.session import run_script, set_variables, view
-from resources.settings import Settings
+from resources.common.settings import Settings
+from resources.warehouse.session import run_script, set_variables, view
 
 REGISTRY_SECONDS, CRATE_MILLISECONDS = 20, 5
 SIZES = (0.25, 0.5, 1, 2, 275_000 / 43_443)  # times the bundled registry; the last is today's crates.io

@@ -11,17 +11,17 @@ from pipeline_defs.jobs import JOBS
 from pipeline_defs.schedules import SCHEDULES
 from pipeline_defs.sensors import SENSORS
 from resources.cache.resource import CacheResource
-from resources.catalog import Catalog
-from resources.language_model import LanguageModel
-from resources.reply_journal import ReplyJournal
-from resources.session import Sessions
-from resources.settings import BUNDLED, Settings
-from resources.sources.bundled_registry import BundledRegistry
-from resources.sources.crates_io_dump import CratesIoDump
-from resources.sources.crates_io_index import CratesIoIndex
-from resources.sources.source import RegistrySource
-from resources.table_store import TableStore
+from resources.common.settings import BUNDLED, Settings
+from resources.crates_io.dump.registry import CratesIoDump
+from resources.crates_io.index import CratesIoIndex
+from resources.language_model.language_model import LanguageModel
+from resources.language_model.reply_journal import ReplyJournal
+from resources.registry.bundled_registry import BundledRegistry
+from resources.registry.source import RegistrySource
 from resources.tracking import Tracking
+from resources.warehouse.catalog import Catalog
+from resources.warehouse.session import Sessions
+from resources.warehouse.table_store import TableStore
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from assets.table_asset import DATES
-from resources.errors import CannotWrite
-from resources.processes import is_alive
-from resources.settings import PROJECT, Settings
+from resources.common.errors import CannotWrite
+from resources.common.processes import is_alive
+from resources.common.settings import PROJECT, Settings
 
 PID_TAG = ".dagster/crates_pid"  # of the command line that executes a run in its own process
 

@@ -5,15 +5,15 @@ from datetime import date
 from dagster import RunRequest, SensorEvaluationContext, SkipReason, sensor
 
 from assets.predictions.drift import drifted_targets
+from assets.predictions.monitoring import newest_labels
 from assets.predictions.predictor import CHALLENGER
-from assets.predictions.watching import newest_labels
 from assets.schemas.drift import DRIFT
 from ml.targets import TARGETS
 from pipeline_defs.jobs import train_predictor
-from resources.errors import BadInput
-from resources.session import Sessions, first_row, view
-from resources.table_store import TableStore
+from resources.common.errors import BadInput
 from resources.tracking import Tracking
+from resources.warehouse.session import Sessions, first_row, view
+from resources.warehouse.table_store import TableStore
 
 
 @sensor(job=train_predictor, minimum_interval_seconds=3600)

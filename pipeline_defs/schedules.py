@@ -5,10 +5,10 @@ from dagster import RunRequest, ScheduleEvaluationContext, SkipReason, schedule
 from assets.table_asset import SQL
 from pipeline_defs.instance import register_dates
 from pipeline_defs.jobs import ALL_SHARDS, compute_labels, enrich_texts, snapshot_to_scores, train_predictor
-from resources.errors import BadInput, SourceUnreachable
-from resources.session import Sessions, set_variables, view
-from resources.sources.source import RegistrySource
-from resources.table_store import TableStore
+from resources.common.errors import BadInput, SourceUnreachable
+from resources.registry.source import RegistrySource
+from resources.warehouse.session import Sessions, set_variables, view
+from resources.warehouse.table_store import TableStore
 
 
 @schedule(job=snapshot_to_scores, cron_schedule="0 6 * * *", execution_timezone="UTC")

@@ -5,12 +5,12 @@ from dagster import RunRequest, SensorEvaluationContext, SkipReason, sensor
 from pipeline_defs.instance import register_dates
 from pipeline_defs.jobs import refresh_touched
 from pipeline_defs.retraining import retrain_on_drift
-from resources.errors import BadInput, CannotWrite, SourceUnreachable
-from resources.session import Sessions, first_row, view
-from resources.sources.bundled_registry import BundledRegistry
-from resources.sources.crates_io_index import CratesIoIndex, Feeds
-from resources.sources.source import RegistrySource
-from resources.table_store import TableStore
+from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
+from resources.crates_io.index import CratesIoIndex, Feeds
+from resources.registry.bundled_registry import BundledRegistry
+from resources.registry.source import RegistrySource
+from resources.warehouse.session import Sessions, first_row, view
+from resources.warehouse.table_store import TableStore
 
 
 @sensor(job=refresh_touched, minimum_interval_seconds=3600)

@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from advisory_database import adds, row, write_repository
-from dumps import SMALL_AT, small_dump, zip_bytes
-from live_source import live_tools, load
-from registries import SAMPLE, slice_of_sample
 
 from resources.cache import close_caches
-from resources.settings import PROJECT, Settings
+from resources.common.settings import PROJECT, Settings
+from testing.advisory_database import adds, row, write_repository
+from testing.dumps import SMALL_AT, small_dump, zip_bytes
+from testing.live_source import live_tools, load
+from testing.registries import SAMPLE, slice_of_sample
 
 os.environ["DO_NOT_TRACK"] = "true"
 
@@ -46,7 +46,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not printed.exists():
-            command = [sys.executable, "-m", "pipeline_defs.demo"]
+            command = [sys.executable, "-m", "cli.demo"]
             environment = {**os.environ, "CRATES_DATA": str(folder / "data"), "CRATES_REGISTRY": str(SAMPLE)}
             done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr

@@ -8,9 +8,9 @@ from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeve
 from assets.enrichment.enrichments import enrichments
 from assets.schemas.enrichment import ENRICHMENTS
 from assets.table_asset import SQL
-from resources.language_model import HOW_TO_TURN_ON, LanguageModel
-from resources.session import Sessions, view
-from resources.table_store import TableStore
+from resources.language_model.language_model import HOW_TO_TURN_ON, LanguageModel
+from resources.warehouse.session import Sessions, view
+from resources.warehouse.table_store import TableStore
 
 # a model whose answers fail this often is the wrong one, or its prompt is
 EXTRACTIVE_AT_MOST = 0.2

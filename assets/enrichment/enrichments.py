@@ -6,19 +6,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.enrichment.asking import Asking, question
 from assets.enrichment.categories import category_columns, doubt, named
-from assets.enrichment.drafting import drafted
+from assets.enrichment.drafts import drafted
+from assets.enrichment.llm_calls import Asking, question
 from assets.enrichment.replies import replies_in
-from assets.enrichment.reporting import report
+from assets.enrichment.report import report
 from assets.enrichment.texts import texts
 from assets.registry.crates import crates
 from assets.registry.versions import versions
 from assets.schemas.enrichment import ENRICHMENTS
 from assets.table_asset import SHARDS, SQL, Inputs, all_partitions, table_asset
 from resources.cache import Cache
-from resources.language_model import Reply
-from resources.session import set_variables, view
+from resources.language_model.language_model import Reply
+from resources.warehouse.session import set_variables, view
 
 NO_MODEL = "none"
 BATCH = 512  # texts that are held and asked together
@@ -70,7 +70,7 @@ def _known(before: pa.Table, model: str) -> dict[str, Reply]:
 
 def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[dict[str, Any]]]:
     """The texts to read, in batches."""
-    from ml.enrichment.prompt import PROMPT_VERSION
+    from enrichment.prompt import PROMPT_VERSION
 
     con, snapshots = inputs.con, inputs.store.partitions("texts")
     for table in ("crates", "versions", "texts"):
@@ -85,8 +85,8 @@ def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[di
 
 def _rows(written: list[dict[str, Any]], asking: Asking | None, cache: Cache) -> list[dict[str, Any]]:
     """A row for each text: one bad text has its error in its row, and stops nothing."""
-    from ml.enrichment.drafts import CrateReading, CrateText
-    from ml.enrichment.prompt import PROMPT_VERSION, SCHEMA
+    from enrichment.drafts import CrateReading, CrateText
+    from enrichment.prompt import PROMPT_VERSION, SCHEMA
 
     readings = [
         CrateReading(CrateText(w["name"], w["description"], w["readme"], tuple(w["keywords"] or ()))) for w in written

@@ -11,7 +11,7 @@ from assets.registry.owners import owners
 from assets.registry.yanks import yanks
 from assets.schemas.culprits import CULPRITS
 from assets.table_asset import SQL, Inputs, all_partitions, table_asset
-from resources.session import first_row, set_variables
+from resources.warehouse.session import first_row, set_variables
 
 # the steps of `features` up to the affected versions
 KNOWN = [step for step in STEPS if step.name < "06"]

@@ -13,7 +13,7 @@ from assets.registry.owners import owners
 from assets.registry.yanks import yanks
 from assets.schemas.features import FEATURES
 from assets.table_asset import SQL, Inputs, all_partitions, table_asset
-from resources.session import first_row, run_script, set_variables
+from resources.warehouse.session import first_row, run_script, set_variables
 
 STEPS = sorted((SQL / "features").glob("*.sql"))
 # crates whose trees are held at a time: some millions of pairs, in under 1 GB

@@ -15,8 +15,8 @@ from assets.registry.yanks import yanks
 from assets.schemas.features import FRESH_FEATURES
 from assets.schemas.registry import EVENTS
 from assets.table_asset import SQL, Inputs, all_partitions, table_asset
-from resources.errors import BadInput
-from resources.session import first_row, set_variables, view
+from resources.common.errors import BadInput
+from resources.warehouse.session import first_row, set_variables, view
 
 
 @table_asset(

@@ -10,7 +10,7 @@ from assets.registry.yanks import yanks
 from assets.schemas.features import LABELS
 from assets.table_asset import SQL, Inputs, all_partitions, table_asset
 from ml.targets import TARGETS
-from resources.session import first_row, run_script, set_variables, view
+from resources.warehouse.session import first_row, run_script, set_variables, view
 
 AFFECTED = next(step for step in STEPS if step.name.endswith("_advisories.sql"))
 

@@ -16,8 +16,8 @@ from assets.schemas.features import FRESH_FEATURES
 from assets.schemas.predictions import FRESH_PREDICTIONS, SCORES
 from assets.table_asset import ONLY, SQL, Inputs, all_partitions, table_asset
 from ml.targets import LEAST_COVERAGE, TARGETS
-from resources.errors import BadInput
-from resources.session import run_script, set_variables, view, view_files
+from resources.common.errors import BadInput
+from resources.warehouse.session import run_script, set_variables, view, view_files
 
 
 @table_asset(

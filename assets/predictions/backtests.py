@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from dagster import AssetCheckResult, MetadataValue, asset_check
 
-from assets.predictions.evaluating import figures_of, test_rows
-from assets.predictions.learning import event_probability
+from assets.predictions.evaluation import figures_of, test_rows
 from assets.predictions.predictor import CHALLENGER, CHAMPION, predictor
 from assets.predictions.promotion import judge
-from assets.predictions.tabulating import summary
+from assets.predictions.report_tables import summary
+from assets.predictions.training import event_probability
 from assets.predictions.training_data import attach, folds_of
 from assets.schemas.predictions import BACKTESTS
 from assets.table_asset import ONLY, Inputs, table_asset
 from ml.targets import TARGETS, Target
-from resources.errors import BadInput
-from resources.table_store import TableStore
+from resources.common.errors import BadInput
 from resources.tracking import MODEL_ID, Registered, Tracking
+from resources.warehouse.table_store import TableStore
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,14 +9,14 @@ from dagster import AssetCheckResult, AssetCheckSeverity, MetadataValue, asset_c
 
 from assets.features.features import features
 from assets.features.labels import labels
+from assets.predictions.monitoring import Watch
 from assets.predictions.predictions import predictions
 from assets.predictions.predictor import CHAMPION
-from assets.predictions.watching import Watch
 from assets.schemas.drift import DRIFT
 from assets.table_asset import SQL, Inputs, all_partitions, table_asset
 from ml.targets import TARGETS
-from resources.session import Sessions, view
-from resources.table_store import TableStore
+from resources.warehouse.session import Sessions, view
+from resources.warehouse.table_store import TableStore
 
 
 @table_asset(

@@ -8,8 +8,8 @@ from assets.predictions.training_data import WITHOUT_LISTS
 from assets.schemas.features import FRESH_FEATURES
 from assets.schemas.predictions import FRESH_PREDICTIONS, PREDICTIONS
 from assets.table_asset import ONLY, SQL, Inputs, all_partitions, table_asset
-from resources.errors import BadInput
-from resources.session import first_row, run_script, set_variables, view, view_files
+from resources.common.errors import BadInput
+from resources.warehouse.session import first_row, run_script, set_variables, view, view_files
 
 
 @table_asset(

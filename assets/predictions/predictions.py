@@ -14,9 +14,9 @@ from assets.predictions.training_data import WITHOUT_LISTS
 from assets.schemas.predictions import PREDICTIONS
 from assets.table_asset import SQL, Inputs, table_asset
 from ml.targets import TARGETS, Target
-from resources.errors import BadInput
-from resources.session import first_row, run_script, view
+from resources.common.errors import BadInput
 from resources.tracking import MODEL_ID, Registered
+from resources.warehouse.session import first_row, run_script, view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ def predict_by_champions(inputs: Inputs, as_of: str, frame: "pd.DataFrame", peer
     from ml.explanation import explain
     from ml.features import INPUTS, values_of
     from ml.models.tree_hazard import TreeHazard
-    from ml.predicting import predict, predict_tree
+    from ml.prediction import predict, predict_tree
 
     champions = _champions(inputs, as_of)
     values, all_values, changed = values_of(frame), values_of(peers), scenarios(frame)

@@ -7,13 +7,13 @@ from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataV
 
 from assets.features.features import features
 from assets.features.labels import labels
-from assets.predictions.evaluating import base_rate
-from assets.predictions.learning import Model, learn
+from assets.predictions.evaluation import base_rate
+from assets.predictions.training import Model, learn
 from assets.predictions.training_data import attach, data_hash, features_of, folds_of
 from assets.table_asset import ONLY, OWNER, Inputs, Tools, all_partitions
 from ml.datasets import Fold
 from ml.targets import TARGETS, Target
-from resources.errors import BadInput
+from resources.common.errors import BadInput
 from resources.tracking import MODEL_ID
 
 if TYPE_CHECKING:

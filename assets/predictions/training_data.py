@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from assets.table_asset import SQL, Inputs
 from ml.datasets import Fold, LabelSet, TooFewDates, folds
 from ml.targets import Target
-from resources.errors import BadInput
-from resources.session import view
+from resources.common.errors import BadInput
+from resources.warehouse.session import view
 
 if TYPE_CHECKING:
     import pandas as pd

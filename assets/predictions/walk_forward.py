@@ -7,15 +7,15 @@ import pyarrow as pa
 
 from assets.features.features import features
 from assets.features.labels import labels
-from assets.predictions.evaluating import figures_of
-from assets.predictions.learning import learn
-from assets.predictions.tabulating import summary
+from assets.predictions.evaluation import figures_of
+from assets.predictions.report_tables import summary
+from assets.predictions.training import learn
 from assets.predictions.training_data import attach, folds_of
 from assets.schemas.predictions import WALK_FORWARD
 from assets.table_asset import Inputs, all_partitions, table_asset
 from ml.datasets import Fold
 from ml.targets import TARGETS, Target
-from resources.errors import BadInput
+from resources.common.errors import BadInput
 from resources.tracking import BACKTEST, MODEL_ID
 
 if TYPE_CHECKING:

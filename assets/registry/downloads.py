@@ -7,8 +7,8 @@ from assets.registry.loading import load
 from assets.registry.versions import versions
 from assets.schemas.registry import DOWNLOADS
 from assets.table_asset import SQL, Inputs, table_asset
-from resources.session import Sessions, view
-from resources.table_store import TableStore
+from resources.warehouse.session import Sessions, view
+from resources.warehouse.table_store import TableStore
 
 
 @table_asset(DOWNLOADS, group="registry", deps=[versions], kinds={"sql", "duckdb"})

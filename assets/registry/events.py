@@ -11,12 +11,12 @@ from assets.registry.dependencies import dependencies
 from assets.registry.versions import versions
 from assets.schemas.registry import EVENTS
 from assets.table_asset import SQL, Inputs, table_asset
-from resources.errors import BadInput
-from resources.registry_events import EVENTS as FOUND
-from resources.registry_events import LOOKS, compare, known_from
-from resources.session import first_row, run_script, view
-from resources.sources.bundled_registry import BundledRegistry
-from resources.sources.crates_io_index import Feeds, Look, Seen
+from resources.common.errors import BadInput
+from resources.crates_io.events import EVENTS as FOUND
+from resources.crates_io.events import LOOKS, compare, known_from
+from resources.crates_io.index import Feeds, Look, Seen
+from resources.registry.bundled_registry import BundledRegistry
+from resources.warehouse.session import first_row, run_script, view
 
 # Yanks are in no feed. The crates that most build on are looked at every time: a small request each, and a yank of
 # one of them is what breaks most builds.

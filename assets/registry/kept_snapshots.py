@@ -8,7 +8,7 @@ from assets.registry.loading import rejects_of
 from assets.registry.quarantine import quarantine
 from assets.schemas.registry import EVENTS, KEPT_SNAPSHOTS, QUARANTINE, SNAPSHOTS
 from assets.table_asset import Inputs, all_partitions, table_asset
-from resources.sources.source import NEEDS
+from resources.registry.source import NEEDS
 
 OF_A_SNAPSHOT = (SNAPSHOTS.name, QUARANTINE.name, EVENTS.name, *NEEDS, *(rejects_of(name).name for name in NEEDS))
 

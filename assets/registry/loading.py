@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from assets.registry.repeats import mark_repeats
 from assets.schemas.registry import QUARANTINE
 from assets.table_asset import Inputs
-from resources.errors import BadInput
-from resources.schema import Table
-from resources.session import set_variables, view
-from resources.sources.source import NEEDS, Unread
+from resources.common.errors import BadInput
+from resources.registry.source import NEEDS, Unread
+from resources.warehouse.schema import Table
+from resources.warehouse.session import set_variables, view
 
 # the bundled registry loses 49 rows of 1.5 million: far more means that the source, not a row, is broken
 REJECTED_SHARE, REJECTED_ROWS = 0.001, 100

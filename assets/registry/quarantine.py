@@ -12,8 +12,8 @@ from assets.registry.owners import owners
 from assets.registry.yanks import yanks
 from assets.schemas.registry import QUARANTINE
 from assets.table_asset import Inputs, table_asset
-from resources.errors import BadInput
-from resources.sources.source import NEEDS
+from resources.common.errors import BadInput
+from resources.registry.source import NEEDS
 
 
 @table_asset(

@@ -1,7 +1,7 @@
 """Every table of the warehouse, by name."""
 
 from assets.schemas import culprits, drift, enrichment, features, predictions, registry
-from resources.schema import Table
+from resources.warehouse.schema import Table
 
 TABLES: dict[str, Table] = {
     value.name: value

@@ -1,7 +1,7 @@
 """What is wrong in a crate's build, through whom it is held, and who can do what about it."""
 
 from assets.schemas.features import FEATURES
-from resources.schema import Column, Table
+from resources.warehouse.schema import Column, Table
 
 CULPRITS = Table(
     name="culprits",

@@ -1,7 +1,7 @@
 """Whether the champions still meet what they were made for."""
 
 from assets.schemas.predictions import PREDICTIONS, TARGET_NAMES
-from resources.schema import Column, Table
+from resources.warehouse.schema import Column, Table
 
 KINDS = ("input", "score", "calibration")
 

@@ -1,6 +1,6 @@
 """What was read in the texts that authors wrote."""
 
-from resources.schema import Column, Table
+from resources.warehouse.schema import Column, Table
 
 SPANS = "list<struct<field: string, start: int64, end: int64, text: string>>"
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from assets.schemas.registry import GROWS
 from ml.targets import TARGETS
-from resources.schema import Column, Table
+from resources.warehouse.schema import Column, Table
 
 
 def _count(name: str, description: str) -> Column:

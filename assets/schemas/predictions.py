@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ml.targets import TARGETS
-from resources.schema import Column, Table
+from resources.warehouse.schema import Column, Table
 
 TARGET_NAMES = tuple(t.name for t in TARGETS)
 

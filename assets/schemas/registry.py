@@ -1,6 +1,6 @@
 """The registry as the source knew it at a snapshot, in the names of the crates.io dump."""
 
-from resources.schema import Column, Reference, Table
+from resources.warehouse.schema import Column, Reference, Table
 
 # a registry only grows but for deletions (about 5 % of names in six years): a fall means a lost part
 GROWS = 0.98
@@ -179,7 +179,11 @@ DOWNLOADS = Table(
         Column("date", "date", "Day (UTC)"),
         Column("version_id", "int64", "The version"),
         Column("downloads", "int64", "Downloads on that day, mirrors and robots included"),
-        Column("is_masked", "bool", "Whether the day is a known break of the series (resources/download_breaks.csv)"),
+        Column(
+            "is_masked",
+            "bool",
+            "Whether the day is a known break of the series (resources/crates_io/download_breaks.csv)",
+        ),
         Column(
             "counting_method",
             "int64",

@@ -1,5 +1,5 @@
 -- One row per event since the snapshot: those of earlier looks, and those that this one found.
--- Needs: `earlier_events`, and `found_events`, `found_versions`, `found_dependencies` (resources/registry_events.py).
+-- Needs: `earlier_events`, and `found_events`, `found_versions`, `found_dependencies` (resources/crates_io/events.py).
 with names as (
     select cargo_canonical(name) as crate, min(name) as name from looked_versions group by all
 ),

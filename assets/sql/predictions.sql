@@ -1,5 +1,5 @@
 -- Predictions with percentiles, the evidence in words (topics, the one that moved the score most first), and what would
--- change them. Needs: `predicted` (crate, target, is_good, ml.predicting), `evidence` (crate, target, ml.explanation),
+-- change them. Needs: `predicted` (crate, target, is_good, ml.prediction), `evidence` (crate, target, ml.explanation),
 -- `wording`, `changes` (crate, target, ml.counterfactuals), what tree_evidence.sql reads, and `peers` (target, is_good, worst):
 -- all crates, which a percentile is among.
 with told as (

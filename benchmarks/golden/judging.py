@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.golden.reading import GoldenCrate
-from ml.enrichment.passages import Passage, read
-from ml.enrichment.sentences import sentences
-from ml.enrichment.support import Evidence
+from enrichment.passages import Passage, read
+from enrichment.sentences import sentences
+from enrichment.support import Evidence
 
 _WORDS = re.compile(r"\w+")
 # of a false claim's content words that a summary or use has, and it makes the claim

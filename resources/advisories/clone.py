@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from resources.advisories.git import GitFailed, git
 from resources.advisories.history import mend
-from resources.errors import BadInput, CannotWrite, SourceUnreachable
-from resources.processes import is_alive
+from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
+from resources.common.processes import is_alive
+from resources.common.settings import ADVISORY_DATABASE
 
-DATABASE = "https://github.com/RustSec/advisory-db"
 BRANCH = "refs/heads/main"
 REFUSED_BY_DISK = ("No space left on device", "Read-only file system", "Permission denied", "Disk quota exceeded")
 
@@ -39,9 +39,11 @@ def update_clone(url: str, path: Path) -> str:
 def _need_plain(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("https", "file") and not url.startswith("/"):
-        raise BadInput(f"the advisory database's address is {url!r}, expected one like {DATABASE}")
+        raise BadInput(f"the advisory database's address is {url!r}, expected one like {ADVISORY_DATABASE}")
     if "@" in parts.netloc:
-        raise BadInput(f"the advisory database's address has a user or a password in it: expected one like {DATABASE}")
+        raise BadInput(
+            f"the advisory database's address has a user or a password in it: expected one like {ADVISORY_DATABASE}"
+        )
 
 
 def _clone(url: str, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Timer
 
-from resources.errors import BadInput
+from resources.common.errors import BadInput
 
 SETTINGS = {
     "advice.graftFileDeprecated": "false",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from resources.advisories.advisory_file import MOST_BYTES
 from resources.advisories.git import GitFailed, git
-from resources.errors import BadInput
+from resources.common.errors import BadInput
 
 MOST_OUTPUT = 256_000_000  # bytes; a hundred times what the real database has
 A_DAY = 86_400

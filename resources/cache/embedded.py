@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from resources.errors import CannotWrite
+from resources.common.errors import CannotWrite
 
 START_S = 10.0
 MOST_BYTES = 256 << 20

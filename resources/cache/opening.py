@@ -20,7 +20,7 @@ from resources.cache.policy import Policy
 from resources.cache.redis_level import RedisLevel
 from resources.cache.secret import secret_of
 from resources.cache.waiting import Blocking
-from resources.errors import BadInput
+from resources.common.errors import BadInput
 
 EMBEDDED = "embedded"
 LET_GO_S = 1.0

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from resources.errors import BadInput, CannotWrite
+from resources.common.errors import BadInput, CannotWrite
 
 LEAST_BYTES = 16
 

@@ -1,5 +1,5 @@
 -- What a look at the index found, by canonical names, and what was known of these crates before it.
--- Needs: `looked_versions`, `looked_dependencies` (resources/sparse_index.py), `looked_at` (name, looked_at),
+-- Needs: `looked_versions`, `looked_dependencies` (resources/crates_io/sparse_index.py), `looked_at` (name, looked_at),
 -- `earlier_events`, and the snapshot's `crates` and `versions`.
 create or replace temp view crate_versions as
 select * replace (cargo_canonical(name) as name) from looked_versions

@@ -1,0 +1,93 @@
+"""Tests a model on one step of the walk forward, beside the base rate, logistic regression and every baseline."""
+
+from typing import TYPE_CHECKING
+
+from assets.predictions.training import Model, at_risk, cross_fitted, event_probability
+from assets.predictions.training_data import features_of, labelled
+from assets.table_asset import Inputs
+from ml.datasets import FAMILY_FOLDS, Fold, family_fold, teaching
+from ml.targets import Target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ml.evaluation import Scored
+
+SLICE = "unseen_families"  # the slice that decides: each crate by a model that never saw its family
+
+
+def test_rows(inputs: Inputs, target: Target, fold: Fold) -> "pd.DataFrame":
+    """Features and labels of the fold's test date, of the crates at risk."""
+    return at_risk(labelled(inputs, target, [fold.test]), target)
+
+
+def base_rate(inputs: Inputs, target: Target, fold: Fold) -> float:
+    """The share for which it came true, as was known on the test date: what says the same of every crate."""
+    if target.learner == "hazard":
+        from ml.models.hazard import hits_expected
+
+        everyone = features_of(inputs, fold.test.as_of)
+        return hits_expected(everyone, target.horizon_days) / len(everyone)
+    past = teaching(at_risk(labelled(inputs, target, fold.teach), target))
+    return float(past["label"].mean() * target.horizon_days / past["exposure_days"].mean())
+
+
+def figures_of(
+    inputs: Inputs, target: Target, fold: Fold, model: Model, champion: "Model | None" = None
+) -> "pd.DataFrame":
+    """The columns of `ml.evaluation.evaluate` and `covers`, for one step of the walk forward.
+
+    In the slice `all` the model stands as it is; in all others, models made like it that never saw a crate's family.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from ml.baselines import BASELINES
+    from ml.evaluation import MODEL, Scored, evaluate, slices_of
+
+    test, as_of = test_rows(inputs, target, fold), fold.test.as_of
+    if test["label"].nunique() < 2:
+        return pd.DataFrame()
+    shipped = {MODEL: Scored(event_probability(inputs, model, test, as_of), True)}
+    if champion:
+        shipped["champion"] = Scored(event_probability(inputs, champion, test, as_of), True)
+    rivals = _rivals(inputs, target, fold, test)
+    blind = {MODEL: Scored(cross_fitted(inputs, target, fold, test), True)}
+    everyone = np.ones(len(test), dtype=bool)
+    seen = set(features_of(inputs, fold.teach[-1].as_of)["crate"]) if fold.teach else set(test["crate"])
+    figures = pd.concat(
+        [
+            evaluate(test, shipped | rivals, {"all": everyone}),
+            evaluate(test, blind | rivals, {SLICE: everyone} | slices_of(test, seen)),
+        ],
+        ignore_index=True,
+    )
+    covers = {name: b.covers(test) for name, b in BASELINES.items()}
+    return figures.assign(covers=[covers.get(method) for method in figures["method"]])
+
+
+def _rivals(inputs: Inputs, target: Target, fold: Fold, test: "pd.DataFrame") -> "dict[str, Scored]":
+    """The base rate, logistic regression that never saw a crate's family, and every formula."""
+    import numpy as np
+
+    from ml.baselines import BASELINES
+    from ml.evaluation import Scored, oriented
+    from ml.models.hazard import PAST
+    from ml.models.logistic import logistic_regression
+
+    label = test["label"].to_numpy(dtype=bool)
+    if target.learner == "hazard":  # it, too, learns from the advisories so far
+        past = features_of(inputs, fold.test.as_of)
+        past = past.assign(label=past[PAST] > 0)
+        leave_out: tuple[str, ...] = (PAST, "is_unmaintained")
+    else:
+        past, leave_out = at_risk(labelled(inputs, target, fold.teach), target), ()
+    plain, of = np.empty(len(test)), family_fold(test["family"]).to_numpy()
+    for number in range(FAMILY_FOLDS):
+        rows = of == number
+        plain[rows] = logistic_regression(teaching(past, blind_to=number), test[rows], leave_out)
+    return {
+        "base_rate": Scored(np.full(len(test), base_rate(inputs, target, fold)), True),
+        "logistic_regression": Scored(plain, True),
+        **{name: Scored(oriented(b.score(test), label), False) for name, b in BASELINES.items()},
+    }

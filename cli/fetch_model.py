@@ -1,0 +1,96 @@
+"""`make model`: a named language model, fetched from its publisher and checked, into the data folder."""
+
+import argparse
+import fcntl
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
+from resources.common.files import settle
+from resources.common.http_client import HttpClient
+from resources.common.settings import Settings
+from resources.language_model.model_files import NAMED, NamedModel, find_model
+
+DEFAULT = "qwen2.5-coder-0.5b"
+
+
+def fetch_model(name: str, folder: Path, url: str, progress: Callable[[int], None]) -> Path:
+    """The checked file of a named model, going on where an earlier fetch was cut. `url` is a mirror, or ''.
+
+    `progress` is told the bytes that are there. Raises BadInput, CannotWrite, SourceUnreachable.
+    """
+    if name not in NAMED:
+        raise BadInput(f"there is no model {name!r}: take one of {', '.join(NAMED)}, or set CRATES_MODEL to a path")
+    named = NAMED[name]
+    final = folder / named.file
+    partial = folder / f"{named.file}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / f"{named.file}.lock").open("w")
+    except OSError as error:
+        raise CannotWrite(f"{folder} cannot be written ({error}): set CRATES_DATA to another folder") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not final.exists():
+            _download(named, address(named, url), partial, progress)
+            settle(partial, final)
+        return find_model(name, "", str(folder)).path
+
+
+def address(named: NamedModel, url: str) -> str:
+    """Where the file is: at its publisher's, or under the same path of a mirror."""
+    path = f"{urlsplit(named.address).path}{named.file}"
+    return f"{url.rstrip('/')}{path}" if url else f"{named.address}{named.file}"
+
+
+def _download(named: NamedModel, source: str, partial: Path, progress: Callable[[int], None]) -> None:
+    client = HttpClient(None)  # publishers of models ask for no contact
+    remote = client.look(source)
+    if remote.bytes != named.bytes:
+        raise BadInput(f"{source} has {remote.bytes:,} bytes, expected {named.bytes:,}: take it from another server")
+    missing = named.bytes - (partial.stat().st_size if partial.exists() else 0)
+    free = shutil.disk_usage(partial.parent).free
+    if missing > free:
+        raise CannotWrite(f"{partial} needs {missing:,} bytes more, {free:,} are free: free space or set CRATES_DATA")
+    client.download(remote, 0, remote.bytes, partial, progress)
+    with partial.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != named.sha256:
+        partial.unlink()  # going on from wrong bytes would never end
+        raise BadInput(f"{source} has sha256 {found}, expected {named.sha256}: it is deleted; take another server")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make model", description=__doc__)
+    parser.add_argument("model", nargs="?", help=f"one of {', '.join(NAMED)}; default {DEFAULT}")
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        settings = Settings.from_env()
+        name = parser.parse_args().model or (settings.model if settings.model in NAMED else DEFAULT)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+            bar = bars.add_task(name, total=NAMED[name].bytes if name in NAMED else None)
+            path = fetch_model(name, settings.models, settings.model_url, lambda done: bars.update(bar, completed=done))
+    except (BadInput, CannotWrite, SourceUnreachable) as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}")
+        return 1
+    console.print(f"{path} is there and checked: CRATES_MODEL={name} turns it on")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

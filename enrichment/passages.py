@@ -1,0 +1,156 @@
+"""The sentences in which an author says something of a crate, each with its exact place in the stored text."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from enrichment.blocks import Block, blocks, segments
+from enrichment.inline import Clean, clean
+from enrichment.masking import mask
+from enrichment.sentences import sentences
+
+Field = Literal["description", "readme"]
+
+README_CHARACTERS = 20_000  # of a README that are read: what a crate is stands at its top
+DESCRIPTION_CHARACTERS = 2_000
+MOST = 200  # passages of a crate
+
+# headings of sections that say nothing of what the crate does, or speak of other crates or of what is not there yet
+_BOILERPLATE = re.compile(
+    r"(?:the )?(?:licen[sc]e|licen[sc]ing|copyright|contribut(?:ing|ors?|ions?)|install(?:ation|ing)?\b|"
+    r"how to (?:build|install|contribute)|minimum (?:supported )?rust|(?:supported )?rustc? (?:compiler )?versions?|"
+    r"(?:similar|related|other) (?:crates|projects|libraries|work|tools)|compar(?:ison|ed) (?:with|to|of)|planned|"
+    r"running (?:the )?(?:tests|benchmarks|examples)|build(?:ing)? (?:from|the|instructions)|(?:special )?thanks|"
+    r"migrat\w+ (?:from|guide)|add\w* .{0,30}to your|future (?:work|plans|ideas|directions)|"
+    r"differences? (?:from|to|between|with)|sponsor).{0,60}"
+    r"|(?:the )?(?:code of conduct|getting started|quick ?start|change ?log|changes|releases?|release notes|"
+    r"what'?s new|news|versions?|versioning|msrv|semver|backers|funding|donat(?:e|ions?)|table of contents|contents|"
+    r"toc|acknowledge?ments?|credits|authors?|maintainers?|(?:useful |quick )?links|resources|references|see also|"
+    r"further reading|build(?:ing)?|compil(?:ing|ation)|test(?:s|ing)?|running|develop(?:ment|ing)|hacking|community|"
+    r"contact|support|help|questions|faq|road ?map|to ?-?dos?|to do list|coming soon|alternatives|comparison|prior art|"
+    r"inspiration|(?:api )?(?:documentation|docs)|migration|upgrading|dependencies|requirements|prerequisites|"
+    r"security|usage|disclaimer|status|project status|limitations|known issues)",
+    re.IGNORECASE,
+)
+
+# sentences of a README that are about the project and not about what it does
+_CHORES = re.compile(
+    r"cargo\.toml|cargo (?:add|install)\b|licen[sc]ed under|(?:mit|apache)\b.*licen[sc]e|dual[- ]licen|"
+    r"\bcontribut(?:e|ions?|ing)\b|pull requests?\b.{0,20}welcome|\bmsrv\b|minimum supported rust|^see\b|"
+    r"^(?:please |also |for [^,]{0,60},? ?(?:please )?)?(?:see|read|check out|refer to|consult|visit)\b.{0,40}\b"
+    r"(?:docs?|documentation|examples?|book|guide|wiki|changelog|website|page|license|repository)\b|"
+    r"(?:documentation|docs) (?:is|are|can be)\b|give (?:it|us|this).{0,20}star|\bpatreon|buy me a|"
+    r"join (?:us|our|the)\b.{0,20}(?:discord|chat|community)|(?:file|open) an issue|semantic versioning|"
+    r"semver compat|click here|requires? (?:rust|rustc)\b|\brustup\b",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CODE = re.compile(
+    r"""\{\s*["']|[{};]\s*$|^(?:use|let|fn|pub|impl|struct|extern|\$|>>>|#\[|//) ?\S*.*(?:[;{]|::)|=>|\)\?"""
+)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """`text` is source[start:end] without markup, on one line; places count characters of the description or README.
+
+    `section` is the heading it stands under, '' if none; `item` whether it is an item of a list.
+    """
+
+    field: Field
+    start: int
+    end: int
+    text: str
+    section: str = ""
+    item: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read in a crate's text."""
+
+    passages: list[Passage]
+    headings: list[str]
+
+
+def passages(description: str | None, readme: str | None) -> list[Passage]:
+    """The prose of both texts in reading order. Never raises."""
+    return read(description, readme).passages
+
+
+def read(description: str | None, readme: str | None) -> Reading:
+    """The prose of both texts in reading order, at most `MOST` passages, and the README's headings. Never raises."""
+    found = list(_of_description((description or "")[:DESCRIPTION_CHARACTERS]))
+    headings: list[str] = []
+    for passage in _of_readme(_beginning(readme or ""), headings):
+        found.append(passage)
+        if len(found) >= MOST:
+            break
+    return Reading(found[:MOST], headings)
+
+
+def _beginning(readme: str) -> str:
+    """What is read of a README: whole lines, if it has any."""
+    if len(readme) <= README_CHARACTERS:
+        return readme
+    return readme[: readme.rfind("\n", 0, README_CHARACTERS) + 1 or README_CHARACTERS]
+
+
+def _of_description(description: str) -> Iterator[Passage]:
+    """A description is no Markdown: its lines may be indented, and end where the author's editor was full."""
+    masked = mask(description)
+    for part in re.finditer(r"[^\n]+(?:\n(?![ \t]*(?:\n|[-*] ))[^\n]+)*", masked):
+        lead = re.match(r"[ \t]*(?:[-*#]+ )?", part[0])
+        start = part.start() + (lead.end() if lead else 0)
+        block = Block(
+            masked[start : part.end()], list(range(start, part.end())), 0, "- " in masked[part.start() : start]
+        )
+        for segment in segments(block):
+            text = clean(segment, set())
+            yield from _sentences("description", text, segment.item, "", 1)
+
+
+def _of_readme(readme: str, headings: list[str]) -> Iterator[Passage]:
+    """Passages of a README; its headings are added to `headings` as they come."""
+    found, references = blocks(mask(readme))
+    section, skipped = "", 0  # the level of the heading whose section is left out
+    for block in found:
+        text = clean(block, references)
+        if block.level:
+            section = _heading(text.text)
+            headings.append(section)
+            if not skipped or block.level <= skipped:
+                skipped = block.level if _is_boilerplate(section) else 0
+        elif not skipped and not block.text.lstrip().startswith((".. ", "[!")):
+            sentences_of_block = _sentences("readme", text, block.item, section, 2)
+            yield from (passage for passage in sentences_of_block if not _CHORES.search(passage.text))
+
+
+def _heading(text: str) -> str:
+    return text.strip(" #:=.-–—")[:100]
+
+
+def _is_boilerplate(heading: str) -> bool:
+    bare = re.sub(r"^[\W\d_]+", "", heading)
+    return bool(_BOILERPLATE.fullmatch(bare))
+
+
+def _sentences(field: Field, text: Clean, item: bool, section: str, words: int) -> Iterator[Passage]:
+    for start, end in sentences(text.text):
+        sentence = text.text[start:end]
+        if _is_prose(sentence, text.linked[start:end], words):
+            yield Passage(field, text.at[start], text.at[end - 1] + 1, sentence, section, item)
+
+
+def _is_prose(sentence: str, linked: list[bool], words: int) -> bool:
+    """Whether it is words of its own: no menu of links, no code, no chore, no lead to a list or a code block."""
+    own = "".join(" " if is_link else char for char, is_link in zip(sentence, linked))
+    if len(_WORD.findall(sentence)) < words and len(_WIDE.findall(sentence)) < 4:
+        return False
+    if any(linked) and not (_WORD.search(own) or _WIDE.search(own)):
+        return False
+    if sentence[-1] in ":：" and len(sentence.split()) < 6:
+        return False
+    return not _CODE.search(sentence)

@@ -1,0 +1,65 @@
+"""`catalog.duckdb`: views over the current files, for SQL users. Replaced whole, so nobody ever waits for a lock."""
+
+import fcntl
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+from dagster import ConfigurableResource
+
+from resources.common.errors import CannotWrite
+from resources.warehouse.schema import Table
+from resources.warehouse.table_store import TableStore
+
+# read by the `duckdb` command line too, which is a version behind the library
+STORAGE_VERSION = "v1.2.0"
+
+
+class Catalog(ConfigurableResource):
+    """The file of views at `path`."""
+
+    path: str
+
+    def rebuild(self, store: TableStore, tables: dict[str, Table]) -> None:
+        """Writes the views anew under another name and renames: open readers keep the file they opened."""
+        path = Path(self.path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                temporary = path.with_suffix(".new")
+                temporary.unlink(missing_ok=True)
+                _write(temporary, store, tables)
+                temporary.replace(path)
+        except (OSError, duckdb.IOException) as error:
+            raise CannotWrite(
+                f"cannot write {path}: {error}. Free space there, or set CRATES_DATA to a folder that can be written; "
+                "the catalog is as it was before"
+            ) from error
+
+
+def _write(path: Path, store: TableStore, tables: dict[str, Table]) -> None:
+    with duckdb.connect() as con:
+        con.execute(f"attach '{_literal(path)}' as catalog (storage_version '{STORAGE_VERSION}')")
+        con.execute("use catalog")
+        for name, partitions in store.tables().items():
+            table = tables.get(name)
+            if table is None:  # a part of another table
+                continue
+            # a partition that an earlier version of this project made has other columns, and no view can join the two
+            fitting = [p for p in partitions if pq.read_schema(p.path).names == table.arrow.names]
+            shown = fitting[-1:] if table.newest_only else fitting
+            if not shown:
+                continue
+            files = ", ".join(f"'{_literal(p.path)}'" for p in shown)
+            con.execute(f"create view {name} as select * from read_parquet([{files}], hive_partitioning = false)")
+            con.execute(f"comment on view {name} is '{_literal(table.grain)}'")
+            for column in table.columns:
+                con.execute(f"comment on column {name}.{column.name} is '{_literal(column.text)}'")
+        # the library may keep a closed connection for a while, and with it the file's lock
+        con.execute("use memory")
+        con.execute("detach catalog")
+
+
+def _literal(value: str | Path) -> str:
+    return str(value).replace("'", "''")

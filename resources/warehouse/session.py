@@ -1,0 +1,61 @@
+"""DuckDB sessions: in memory, bounded, with Cargo's rules loaded. No database file is ever written by an asset."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from dagster import ConfigurableResource
+
+from resources.warehouse.table_store import TableStore
+
+CARGO = sorted((Path(__file__).parents[1] / "cargo").glob("*.sql"))
+
+
+class Sessions(ConfigurableResource):
+    """Opens DuckDB sessions; spills to `scratch` beyond `memory`."""
+
+    scratch: str
+    memory: str
+    threads: int
+
+    def open(self) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(config={"memory_limit": self.memory, "threads": self.threads})
+        con.execute(f"set temp_directory = '{_quoted(self.scratch)}'")
+        for path in CARGO:
+            con.execute(path.read_text())
+        return con
+
+
+def _quoted(text: str | Path) -> str:
+    return str(text).replace("'", "''")
+
+
+def set_variables(con: duckdb.DuckDBPyConnection, **values: object) -> None:
+    """Sets SQL variables, which the `.sql` files read with `getvariable`."""
+    for name, value in values.items():
+        con.execute(f"set variable {name} = $value", {"value": value})
+
+
+def view(con: duckdb.DuckDBPyConnection, store: TableStore, table: str, key: str | list[str]) -> None:
+    """Makes a published table visible under its name: one partition, or several together."""
+    keys = [key] if isinstance(key, str) else key
+    view_files(con, table, [store.need(table, k).path for k in keys])
+
+
+def view_files(con: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> None:
+    files = ", ".join(f"'{_quoted(path)}'" for path in paths)
+    con.execute(f"create or replace view {name} as from read_parquet([{files}], hive_partitioning = false)")
+
+
+def first_row(con: duckdb.DuckDBPyConnection, query: str, values: dict[str, object] | None = None) -> tuple | None:
+    """The first row of a query, or None. (`fetchone` alone leaves the connection busy.)"""
+    rows = con.execute(query, values or {}).fetchall()
+    return rows[0] if rows else None
+
+
+def run_script(con: duckdb.DuckDBPyConnection, path: Path) -> pa.Table:
+    """Runs the statements of a `.sql` file; returns the rows of the last, which must be a query."""
+    *before, last = con.extract_statements(path.read_text())
+    for statement in before:
+        con.execute(statement)
+    return con.sql(last.query).to_arrow_table()

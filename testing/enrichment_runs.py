@@ -1,0 +1,107 @@
+"""An installation whose newest snapshot has given texts, with a tiny model or without one."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from assets.schemas.registry import CRATES, TEXTS, VERSIONS
+from assets.table_asset import Built, Tools
+from resources.language_model.language_model import LanguageModel
+from testing.registries import SAMPLE
+from testing.table_builds import tools
+from testing.tiny_model import write_tiny_model
+
+SHARD = "0"
+
+
+@dataclass(frozen=True)
+class Text:
+    """What an author wrote of a version."""
+
+    description: str | None
+    readme: str | None = None
+    categories: tuple[str, ...] | None = None
+    keywords: tuple[str, ...] = ()
+
+
+def names_in_shard(count: int) -> list[str]:
+    """Crate names of the shard."""
+    names = (f"crate_{n}" for n in range(10_000))
+    found = [name for name in names if hashlib.sha256(name.encode()).hexdigest().startswith(SHARD)]
+    return found[:count]
+
+
+ALPHA, BETA, GAMMA, DELTA = names_in_shard(4)
+TOLD = {
+    ALPHA: Text("Parses TOML files into typed values."),
+    BETA: Text("Compresses byte streams with LZ4.", categories=("compression",)),
+    GAMMA: Text("A cache with time to live."),
+}
+
+
+def publish_texts(with_tools: Tools, told: Mapping[str, Text], day: str = "2020-07-20") -> None:
+    """The tables of a snapshot in which each crate has one version."""
+    named = list(enumerate(told.items(), 1))
+    at = {"created_at": datetime.fromisoformat(day), "created_at_exact": True}
+    version = {"num": "1.0.0", "version_key": "1", "yanked": False, **at}
+    rows = {
+        CRATES: [{"id": n, "name": name, "canonical_name": canonical(name), **at} for n, (name, _) in named],
+        VERSIONS: [
+            {
+                "id": n,
+                "crate_id": n,
+                "keywords": list(text.keywords),
+                "categories": text.categories and list(text.categories),
+                **version,
+            }
+            for n, (_, text) in named
+        ],
+        TEXTS: [
+            {
+                "version_id": n,
+                "crate_id": n,
+                "description": text.description,
+                "readme": text.readme,
+                "content_sha256": hashlib.sha256(repr(text).encode()).hexdigest(),
+            }
+            for n, (_, text) in named
+        ],
+    }
+    for table, found in rows.items():
+        with_tools.store.publish(table, day, pa.Table.from_pylist(found, table.arrow))
+
+
+def canonical(name: str) -> str:
+    """The name that rows of `enrichments` have."""
+    return name.lower().replace("-", "_")
+
+
+def installation(folder: Path) -> Tools:
+    """An installation without a language model, whose newest snapshot has the three texts of `TOLD`."""
+    found = tools(folder / "data", SAMPLE)
+    publish_texts(found, TOLD)
+    return found
+
+
+def asking(with_tools: Tools, model: Path | str, **settings: object) -> Tools:
+    """The same installation with another model, given by path."""
+    folder = str(Path(with_tools.store.root).parent / "models")
+    values = {"sha256": "", "folder": folder, "context": 3000, "workers": 1, **settings}
+    return replace(with_tools, language_model=LanguageModel(model=str(model), **values))
+
+
+def asking_tiny(with_tools: Tools, **settings: object) -> Tools:
+    """The same installation with a language model of random weights."""
+    path = Path(with_tools.store.root).parent / "tiny.gguf"
+    if not path.exists():
+        write_tiny_model(path)
+    return asking(with_tools, path, **settings)
+
+
+def rows_of(built: Built) -> dict[str, dict]:
+    """Rows by crate; where a crate has several, the last."""
+    return {row["crate"]: row for row in built.rows.to_pylist()}

@@ -1,0 +1,420 @@
+"""Random operations and faults on two processes, against a model that knows which values may still be given.
+
+`CRATES_FUZZ_EXAMPLES=2000 pytest tests/integration/test_cache_machine.py -n 0` for a long look. A miss is always
+right; a value
+that was never written under its key, or that is over, never.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from testing.cache_server import Peer, Server, settings_of, until
+from testing.fuzzing import times
+
+SETTLED_S = 20.0
+# a flushed Redis is noticed at the next beat; what else they need to answer: the number of a value, and a changed byte
+BEFORE = """
+import os
+import resources.cache.backplane
+resources.cache.backplane.BEAT_S = 0.1
+span = None
+def making(made, seconds):
+    def factory():
+        global span
+        began = time.monotonic()
+        time.sleep(seconds)
+        span = began, time.monotonic()
+        return made
+    return factory
+def number(value):
+    return value[0] if isinstance(value, list) else value
+def backplane():
+    return resources.cache.opening._open[settings].backplane
+def change_on_disk(key, place):
+    with levels.disk._env.begin(write=True, db=levels.disk._entries) as txn:
+        found = txn.get(key)
+        if found is not None:
+            at = max(8, len(found) + place)
+            txn.put(key, found[:at] + bytes([found[at] ^ 1]) + found[at + 1:])
+def move_on_disk(key, other):
+    with levels.disk._env.begin(write=True, db=levels.disk._entries) as txn:
+        found, instead = txn.get(key), txn.get(other)
+        if found is not None and instead is not None:
+            txn.put(key, found[:8] + instead[8:])
+"""
+KEYS, TAGS = ("a", "b", "c"), ("red", "blue")
+# bytes beside the number of a value: one that fits everywhere, one too large for memory, one too large for a disk
+SIZES = (0, 0, 20, 6_000, 200_000)
+
+processes = st.sampled_from((0, 1))
+keys = st.sampled_from(KEYS)
+tag_sets = st.sampled_from(((), ("red",), ("blue",), TAGS))
+changes = st.sampled_from(("set", "delete", "delete", "invalidate", "invalidate", "clear"))
+sizes = st.sampled_from(SIZES)
+places = st.just(-17) | st.integers(-300, -1)  # the last byte of a value, or any
+pauses = st.sampled_from((0.0, 0.0002, 0.001, 0.004))
+
+
+class Rig:
+    """A server and two processes, kept for many examples: each has a namespace of its own."""
+
+    def __init__(self, folder: Path, shared_disk: bool) -> None:
+        self.shared_disk = shared_disk
+        self.server = Server(folder).start()
+        self.client = self.server.client()
+        here = replace(settings_of(folder / "0", self.server.url), memory_bytes=1 << 16, disk_bytes=1 << 20)
+        here = replace(here, timeout_s=0.05)
+        self.settings = (here, here if shared_disk else replace(here, folder=folder / "1"))
+        self.spare = Peer(BEFORE)
+        self.peers = [self._begun(number, Peer(BEFORE)) for number in (0, 1)]
+        self.running, self.hung = True, False
+        self.examples = self.values = self.hits = self.gets = 0
+
+    def _begun(self, number: int, peer: Peer) -> Peer:
+        written = repr(self.settings[number]).replace("PosixPath", "Path")
+        assert peer(f"begin({written!r})") is None
+        return peer
+
+    def restart(self, number: int) -> None:
+        """Kills a process, and has another take its place."""
+        self.peers[number].kill()
+        self.peers[number], self.spare = self._begun(number, self.spare), Peer(BEFORE)
+
+    def repair(self) -> None:
+        """Has Redis answer."""
+        if self.hung:
+            self.server.go_on()
+        if not self.running:
+            self.server.start()
+        self.running, self.hung = True, False
+
+    def settle(self) -> None:
+        """Waits until Redis answers and each process has heard what the other has done up to now."""
+        self.repair()
+        for here, there in (self.peers, reversed(self.peers)):
+            assert until(lambda there=there: self._knows_life(there), SETTLED_S), "it does not hear of a new Redis"
+            # the second time the other has the marker in its memory, so it has to be told
+            for _ in range(2):
+                self.values += 1
+                assert until(lambda here=here, there=there: self._passed(here, there), SETTLED_S), "it does not hear"
+
+    def _knows_life(self, peer: Peer) -> bool:
+        births = [self.client.get(name) for name in self.client.scan_iter("*:birth")]
+        return births == [peer("backplane()._birth").encode()]
+
+    def _passed(self, here: Peer, there: Peer) -> bool:
+        here(f"cache.set('marker', {self.values})")
+        if here("bool(levels.redis.pending) or levels.redis.breaker.is_open"):
+            return False
+        return until(lambda: there("cache.get('marker')") == self.values, 0.2)
+
+    def close(self) -> None:
+        for peer in (*self.peers, self.spare):
+            peer.kill()
+        self.client.close()
+        self.server.kill()
+
+
+class Machine(RuleBasedStateMachine):
+    """`over[n]`: values that process n must not give any more. `over_everywhere`: once all have heard of it."""
+
+    rig: Rig
+
+    @initialize(restarts=st.sampled_from((0, 0, 0, 0, 0, 1)))
+    def begin(self, restarts: int) -> None:
+        rig = self.rig
+        self.restarts = restarts  # a new process takes its second
+        rig.examples += 1
+        self.name = f"n{rig.examples}"
+        self.written: dict[str, dict[int, tuple[str, ...]]] = {key: {} for key in KEYS}
+        self.over: tuple[set[int], set[int]] = (set(), set())
+        self.over_everywhere: set[int] = set()
+        self.told: list[str] = []
+        rig.settle()
+
+    def teardown(self) -> None:
+        self.rig.repair()
+
+    # --- what is asked of a process
+
+    def command(self, call: str) -> str:
+        return f"cache.namespace({self.name!r}).{call}"
+
+    def ask(self, process: int, expression: str) -> Any:
+        found = self.rig.peers[process](expression)
+        self.told.append(f"{process}: {expression} -> {found}")
+        return self._checked(found)
+
+    def _checked(self, found: Any) -> Any:
+        assert not (isinstance(found, str) and found.startswith("raised")), self.trace()
+        return found
+
+    def trace(self) -> str:
+        return "\n".join(["", *self.told])
+
+    def new_value(self, size: int) -> tuple[int, str]:
+        self.rig.values += 1
+        number = self.rig.values
+        return number, f"[{number}, os.urandom({size})]" if size else str(number)
+
+    def tags(self, tags: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{self.name}-{tag}" for tag in tags)
+
+    # --- the model
+
+    def end(self, process: int, values: set[int]) -> None:
+        self.over_everywhere |= values
+        for number in (0, 1):
+            if number == process or self.rig.shared_disk:
+                self.over[number].update(values)
+
+    def write(self, process: int, key: str, number: int, tags: tuple[str, ...]) -> None:
+        self.end(process, set(self.written[key]))
+        self.written[key][number] = tags
+
+    def tagged(self, tags: tuple[str, ...]) -> set[int]:
+        return {n for of in self.written.values() for n, had in of.items() if {*had} & {*tags}}
+
+    def check(self, process: int, key: str, found: Any) -> None:
+        self.rig.gets += 1
+        self.rig.hits += found is not None
+        assert found is None or found in self.written[key], f"{found} was never written: {self.trace()}"
+        assert found not in self.over[process], f"{process} gave {found}, which is over: {self.trace()}"
+
+    # --- operations
+
+    @rule(process=processes, key=keys)
+    def get(self, process: int, key: str) -> None:
+        self.check(process, key, self.ask(process, f"number({self.command(f'get({key!r})')})"))
+
+    @rule(key=keys)
+    def get_in_both(self, key: str) -> None:
+        for process in (0, 1):
+            self.get(process, key)
+
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes)
+    def set(self, process: int, key: str, tags: tuple[str, ...], size: int) -> None:
+        self.change(process, key, tags, size, "set")
+
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, what=changes)
+    def change(self, process: int, key: str, tags: tuple[str, ...], size: int, what: str) -> None:
+        call, number = self.changing(what, key, tags, size)
+        self.ask(process, call)
+        if what == "set":
+            self.write(process, key, number, tags)
+        elif what == "delete":
+            self.end(process, {*self.written[key]})
+        elif what == "invalidate":
+            self.end(process, self.tagged(tags))
+        else:
+            self.end(process, {n for of in self.written.values() for n in of})
+
+    def changing(self, what: str, key: str, tags: tuple[str, ...], size: int) -> tuple[str, int]:
+        """The call, and the number of the value that it sets."""
+        number, value = self.new_value(size)
+        calls = {
+            "set": f"set({key!r}, {value}, tags={self.tags(tags)})",
+            "delete": f"delete({key!r})",
+            "invalidate": f"invalidate_tags(*{self.tags(tags)})",
+            "clear": "clear()",
+        }
+        return self.command(calls[what]), number
+
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, said_by_factory=st.booleans())
+    def get_or_set(self, process: int, key: str, tags: tuple[str, ...], size: int, said_by_factory: bool) -> None:
+        number, call = self.making(key, tags, size, said_by_factory)
+        found = self.ask(process, call)
+        self.made(process, key, number, tags, found)
+
+    def making(self, key: str, tags: tuple[str, ...], size: int, said: bool, seconds: float = 0.0) -> tuple[int, str]:
+        """The number of the value that is made, and the call."""
+        number, value = self.new_value(size)
+        full = self.tags(tags)
+        made = f"Made({value}, tags={full})" if said else value
+        factory = f"making({made}, {seconds})"
+        return number, f"number({self.command(f'get_or_set({key!r}, {factory}, tags={() if said else full})')})"
+
+    def made(self, process: int, key: str, number: int, tags: tuple[str, ...], found: Any) -> None:
+        assert found is not None, self.trace()
+        if found != number:
+            self.check(process, key, found)
+            return
+        before = {*self.written[key]}
+        self.written[key][number] = tags
+        # what was made and not kept, since a flush took its lease, ends nothing
+        if self.ask(process, f"number({self.command(f'get({key!r})')})") == number:
+            self.end(process, before)
+
+    @rule(process=processes, key=keys, pause=pauses, what=changes)
+    def read_meanwhile(self, process: int, key: str, pause: float, what: str) -> None:
+        """One reads a value while the other ends it."""
+        allowed = self.written[key].keys() - self.over[process]
+        reader = self.rig.peers[process]
+        reader.tell(f"number({self.command(f'get({key!r})')})")
+        time.sleep(pause / 4)
+        self.change(1 - process, key, TAGS, 0, what)
+        found = self._checked(reader.answer())
+        self.told.append(f"{process}: meanwhile get({key!r}) -> {found}")
+        if found not in allowed:
+            self.check(process, key, found)
+        self.get_in_both(key)
+
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, said=st.booleans(), pause=pauses, what=changes)
+    def make_meanwhile(
+        self, process: int, key: str, tags: tuple[str, ...], size: int, said: bool, pause: float, what: str
+    ) -> None:
+        """One makes a value while the other ends all that there is: what began before is over, too."""
+        before = {*self.written[key]}
+        allowed = before - self.over[process]
+        number, call = self.making(key, tags, size, said, 0.006)
+        maker = self.rig.peers[process]
+        maker.tell(f"({call}, span)")
+        time.sleep(pause)
+        began = time.monotonic()
+        self.change(1 - process, key, TAGS, 0, what)
+        ended = time.monotonic()
+        found, span = self._checked(maker.answer())
+        self.told.append(f"{process}: meanwhile {call} -> {found}")
+        if found != number:
+            if found not in allowed:
+                self.check(process, key, found)
+            return
+        self.end(process, before)
+        self.written[key][number] = tags
+        if span[0] < began and ended < span[1] and (what != "invalidate" or tags):
+            self.end(1 - process, {number})
+        self.get_in_both(key)
+
+    @rule()
+    def settle(self) -> None:
+        self.rig.settle()
+        self.told.append("settled")
+        for over in self.over:
+            over |= self.over_everywhere
+
+    # --- faults
+
+    @rule(process=processes, tags=st.booleans())
+    def forget(self, process: int, tags: bool) -> None:
+        """A process forgets its values, or all that it knows, as a new one."""
+        self.ask(process, "levels.forget_memory()" if tags else "levels.memory.clear()")
+
+    @precondition(lambda self: self.rig.running and not self.rig.hung)
+    @rule()
+    def hang(self) -> None:
+        self.rig.server.hang()
+        self.rig.hung = True
+        self.told.append("hung")
+
+    @precondition(lambda self: self.rig.running and not self.rig.hung)
+    @rule()
+    def kill(self) -> None:
+        self.rig.server.kill()
+        self.rig.running = False
+        self.told.append("killed")
+
+    @precondition(lambda self: self.rig.hung or not self.rig.running)
+    @rule()
+    def repair(self) -> None:
+        self.rig.repair()
+        self.told.append("repaired")
+
+    @precondition(lambda self: self.rig.running and not self.rig.hung)
+    @rule()
+    def flush(self) -> None:
+        self.rig.client.flushall()
+        self.told.append("flushed")
+
+    @precondition(lambda self: self.restarts > 0)
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, what=changes, pause=pauses)
+    def restart(self, process: int, key: str, tags: tuple[str, ...], size: int, what: str, pause: float) -> None:
+        """Kills a process in the middle of a change, which may have happened or not."""
+        self.restarts -= 1
+        call, number = self.changing(what, key, tags, size)
+        self.rig.peers[process].tell(call)
+        time.sleep(pause)
+        self.rig.restart(process)
+        self.told.append(f"{process}: killed in {call}")
+        if what == "set":
+            self.written[key][number] = tags
+
+    @precondition(lambda self: self.rig.running and not self.rig.hung)
+    @rule(process=processes, key=keys, tags=tag_sets, what=changes, forget=st.booleans())
+    def change_while_hung(self, process: int, key: str, tags: tuple[str, ...], what: str, forget: bool) -> None:
+        self.set(process, key, TAGS, 0)
+        self.hang()
+        for number in range(3):
+            self.ask(process, self.command(f"get('missing {number}')"))  # it leaves Redis alone now
+        self.change(process, key, tags, 0, what)
+        if forget:
+            self.forget(1 - process, tags=True)
+            self.get_in_both(key)
+        self.repair()
+        self.get_in_both(key)
+
+    @rule(process=processes, key=keys, place=places)
+    def change_on_disk(self, process: int, key: str, place: int) -> None:
+        self.ask(process, f"change_on_disk(b'{self.name}@1/{key}', {place})")
+        self.look_below_memory(key)
+
+    @rule(process=processes, key=keys, other=keys)
+    def move_on_disk(self, process: int, key: str, other: str) -> None:
+        if key != other:
+            self.ask(process, f"move_on_disk(b'{self.name}@1/{key}', b'{self.name}@1/{other}')")
+            self.look_below_memory(key)
+
+    @precondition(lambda self: self.rig.running and not self.rig.hung)
+    @rule(key=keys, place=places, other=keys)
+    def change_in_redis(self, key: str, place: int, other: str) -> None:
+        """Changes a byte, or puts another key's entry there."""
+        client = self.rig.client
+        for name in client.scan_iter(f"*e:{self.name}@1/{key}"):
+            found: Any = client.get(name) or b"\0"
+            at = max(0, len(found) + place)
+            changed = found[:at] + bytes([found[at] ^ 1]) + found[at + 1 :]
+            instead: Any = client.get(name[:-1] + other.encode()) if other != key else None
+            client.set(name, instead or changed, keepttl=True)
+            self.told.append(f"changed in Redis: {key}")
+            self.look_below_memory(key)
+
+    def look_below_memory(self, key: str) -> None:
+        for process in (0, 1):
+            self.forget(process, tags=False)
+        self.get_in_both(key)
+
+
+@contextmanager
+def rig_of(folder: Path, shared_disk: bool) -> Iterator[Rig]:
+    rig = Rig(folder, shared_disk)
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+@pytest.mark.parametrize("shared_disk", [True, False], ids=["one disk", "two disks"])
+def test_fuzz_two_processes_never_give_a_value_that_is_over(tmp_path: Path, shared_disk: bool) -> None:
+    random.seed(0)
+    with rig_of(tmp_path, shared_disk) as rig:
+        machine = type("MachineOfRig", (Machine,), {"rig": rig})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=times(30),
+                stateful_step_count=30,
+                deadline=None,
+                derandomize=True,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+            ),
+        )
+        assert rig.hits > rig.gets / 10, "it was not looked at what is given"

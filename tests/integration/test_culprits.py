@@ -1,0 +1,254 @@
+"""Who is to blame in a build and who can do what about it: one made-up registry, and the whole bundled one."""
+
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pytest
+from test_leak_proof import Rows
+
+from resources.common.settings import Settings
+from testing.culprits_reference import culprits_reference, random_facts
+from testing.registries import from_rows, write_registry
+from testing.table_builds import build, build_registry, tools
+
+MAY, LATE = datetime(2020, 5, 1), datetime(2020, 6, 15)
+BEFORE_LATE, AFTER_LATE = "2020-06-01", "2020-07-01"
+
+# crate and version: its dependencies as (crate, requirement); `?` marks an optional one, `!` one for tests
+VERSIONS: dict[tuple[str, str], list[tuple[str, str]]] = {
+    # what is wrong: `rot` has a fix, `left` has none, of `sore` it is yanked, of `slow` late, `both` is half fixed,
+    # `late-rot` was sound once
+    **{(name, num): [] for name in ("rot", "sore", "slow", "both") for num in ("1.0.0", "2.0.0")},
+    ("left", "1.0.0"): [],
+    **{("late-rot", num): [] for num in ("1.0.0", "2.0.0")},
+    # what holds it
+    ("mid", "1.0.0"): [("rot", "^1")],
+    ("a-mid", "1.0.0"): [("rot", "^1")],
+    ("web", "1.0.0"): [("rot", "^1")],
+    ("web", "2.0.0"): [("rot", "^2")],
+    ("web", "3.0.0-rc.1"): [],
+    ("box", "1.0.0"): [("left", "^1")],
+    ("choosy", "1.0.0"): [("rot", "^1")],
+    ("choosy", "2.0.0"): [("?rot", "^1")],
+    ("worse", "1.0.0"): [],
+    ("worse", "2.0.0"): [("left", "^1")],
+    ("soon", "0.9.0"): [],
+    ("soon", "1.0.0"): [("rot", "^1")],
+    ("soon", "2.0.0-rc.1"): [],
+    ("dead", "1.0.0"): [("rot", "^1")],
+    ("dead", "2.0.0"): [("left", "^9")],
+    ("deader", "1.0.0"): [("rot", "^1")],
+    ("deader", "2.0.0"): [("dead", "^2")],
+    # whose build it is
+    ("direct", "1.0.0"): [("rot", "^1")],
+    ("far", "1.0.0"): [("mid", "^1")],
+    ("farther", "1.0.0"): [("far", "^1")],
+    ("behind", "1.0.0"): [("web", "^1")],
+    ("stuck", "1.0.0"): [("left", "^1")],
+    ("stuck-far", "1.0.0"): [("box", "^1")],
+    ("two-ways", "1.0.0"): [("rot", "=1.0.0"), ("mid", "^1")],
+    ("tie", "1.0.0"): [("mid", "^1"), ("a-mid", "^1")],
+    ("yanked-fix", "1.0.0"): [("sore", "^1")],
+    ("late-fix", "1.0.0"): [("slow", "^1")],
+    ("half-fix", "1.0.0"): [("both", "^1")],
+    ("optional", "1.0.0"): [("?rot", "^1"), ("!rot", "^1")],
+    ("chooses", "1.0.0"): [("choosy", "^1")],
+    ("goes-back", "1.0.0"): [("worse", "^2")],
+    ("goes-back-itself", "1.0.0"): [("late-rot", "^2")],
+    ("early", "1.0.0"): [("soon", "^1")],
+    ("no-way", "1.0.0"): [("deader", "^1")],
+}
+WORDS = {
+    ("direct", "rot"): ("you", "direct", "require rot 2.0.0 or later"),
+    ("far", "rot"): ("dependency", "mid", "wait for mid: ask it to take rot 2.0.0"),
+    ("farther", "rot"): ("dependency", "mid", "wait for mid: ask it to take rot 2.0.0"),
+    ("behind", "rot"): ("you", "behind", "require web 2.0.0 or later"),
+    ("stuck", "left"): ("nobody", None, "no fixed version of left: replace it"),
+    ("stuck_far", "left"): ("nobody", None, "no fixed version of left: ask box to replace it, or do without box"),
+    ("two_ways", "rot"): ("you", "two-ways", "require rot 2.0.0 or later; another dependency pulls it in too"),
+    ("tie", "rot"): (
+        "dependency",
+        "a-mid",
+        "wait for a-mid: ask it to take rot 2.0.0; another dependency pulls it in too",
+    ),
+    ("yanked_fix", "sore"): ("nobody", None, "no fixed version of sore: replace it"),
+    ("late_fix", "slow"): ("nobody", None, "no fixed version of slow: replace it"),
+    ("chooses", "rot"): ("you", "chooses", "require choosy 2.0.0 or later"),
+    ("goes_back", "left"): ("you", "goes-back", "go back to worse 1.0.0: no newer version is free of left"),
+    ("goes_back_itself", "late-rot"): (
+        "you",
+        "goes-back-itself",
+        "go back to late-rot 1.0.0: no newer version is fixed",
+    ),
+    # a pre-release only where no newer release is free
+    ("early", "rot"): ("you", "early", "require soon 2.0.0-rc.1 or later"),
+    # deader 2.0.0 holds no rot, but cannot be built either
+    ("no_way", "rot"): ("dependency", "deader", "wait for deader: ask it to take rot 2.0.0"),
+}
+
+
+def registry() -> Rows:
+    """The facts above."""
+
+    def version(name: str, num: str) -> dict:
+        at = LATE if (name, num) == ("slow", "2.0.0") else MAY
+        return {"name": name, "num": num, "position": 0, "published_at": at, "published_after": at}
+
+    def dependency(of: tuple[str, str], on: str, req: str) -> dict:
+        kind = "dev" if on.startswith("!") else "normal"
+        row = {"name": of[0], "num": of[1], "dependency": on.lstrip("?!"), "req": req, "kind": kind}
+        return {**row, "optional": on.startswith("?"), "default_features": True}
+
+    def advisory(number: int, package: str, patched: list[str], informational: str | None = None) -> dict:
+        row = {"id": f"RUSTSEC-2020-{number:04}", "package": package, "patched": patched, "unaffected": []}
+        return {**row, "informational": informational, "date": MAY.date(), "known_at": MAY}
+
+    return {
+        "versions": [{**version(*of), "published_at_exact": True, "feature_names": []} for of in VERSIONS],
+        "dependencies": [dependency(of, on, req) for of, needs in VERSIONS.items() for on, req in needs],
+        "yanks": [{"name": "sore", "num": "2.0.0", "yanked_at": MAY, "yanked_at_exact": True}],
+        "advisories": [
+            *(advisory(n, name, [">=2"]) for n, name in enumerate(("rot", "sore", "slow", "both"))),
+            advisory(4, "both", [], "unmaintained"),
+            advisory(5, "left", [], "unmaintained"),
+            advisory(6, "left", [], "notice"),
+            advisory(7, "late-rot", ["<2"]),
+        ],
+    }
+
+
+Culprits = dict[tuple[str, str], list[dict]]
+
+
+def culprits_of(folder: Path, facts: Rows, *dates: str) -> list[list[dict]]:
+    """The rows of each date, of a registry of these facts."""
+    write_registry(folder / "registry", from_rows(facts))
+    with_tools = tools(folder / "data", folder / "registry")
+    build_registry(with_tools)
+    return [build("culprits", date, with_tools).rows.to_pylist() for date in dates]
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Culprits, Culprits]:
+    """The rows by crate and culprit, before and after the late fix."""
+
+    def by_crate(rows: list[dict]) -> Culprits:
+        found: Culprits = {}
+        for row in rows:
+            found.setdefault((row["crate"], row["culprit"]), []).append(row)
+        return found
+
+    before, after = culprits_of(tmp_path_factory.mktemp("culprits"), registry(), BEFORE_LATE, AFTER_LATE)
+    return by_crate(before), by_crate(after)
+
+
+@pytest.mark.parametrize(("pair", "words"), WORDS.items(), ids=lambda value: " ".join(map(str, value)))
+def test_who_must_act_and_how(
+    made_up: tuple[Culprits, Culprits], pair: tuple[str, str], words: tuple[str, str | None, str]
+) -> None:
+    (row,) = made_up[0][pair]
+    assert (row["who"], row["actor"], row["remedy"]) == words
+
+
+def test_a_fix_counts_from_the_day_it_is_out(made_up: tuple[Culprits, Culprits]) -> None:
+    before, after = made_up
+    assert before["late_fix", "slow"][0]["fixed_version"] is None
+    (row,) = after["late_fix", "slow"]
+    assert (row["fixed_version"], row["who"], row["remedy"]) == ("2.0.0", "you", "require slow 2.0.0 or later")
+
+
+def test_each_trouble_has_its_own_row(made_up: tuple[Culprits, Culprits]) -> None:
+    rows = made_up[0]["half_fix", "both"]
+    told = [(r["trouble"], r["advisories"], r["fixed_version"], r["who"]) for r in rows]
+    assert told == [
+        ("unmaintained", ["RUSTSEC-2020-0004"], None, "nobody"),
+        ("vulnerable", ["RUSTSEC-2020-0003"], "2.0.0", "you"),
+    ]
+
+
+def test_optional_and_test_dependencies_are_left_out(made_up: tuple[Culprits, Culprits]) -> None:
+    assert ("optional", "rot") not in made_up[0]
+
+
+def test_every_holder_is_counted(made_up: tuple[Culprits, Culprits]) -> None:
+    (row,) = made_up[0]["two_ways", "rot"]
+    assert (row["path"], row["through"], row["holders"]) == (["two-ways", "rot"], ["mid", "rot"], 2)
+    assert (row["holder"], row["holder_requirement"], row["frees_version"]) == ("two-ways", "=1.0.0", None)
+    (row,) = made_up[0]["tie", "rot"]
+    assert (row["path"], row["through"], row["holders"]) == (["tie", "a-mid", "rot"], ["a-mid", "mid"], 2)
+    (row,) = made_up[0]["behind", "rot"]
+    assert (row["path"], row["holder_version"], row["frees_version"]) == (["behind", "web", "rot"], "1.0.0", "2.0.0")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 13])
+def test_rows_are_those_of_a_plain_restatement_of_the_rules(tmp_path: Path, seed: int) -> None:
+    facts = random_facts(seed)
+    (rows,) = culprits_of(tmp_path, facts, AFTER_LATE)
+    expected = culprits_reference(facts)
+    told = [{name: row[name] for name in expected[0]} for row in rows]
+    assert told == expected
+    assert {row["who"] for row in told} == {"you", "dependency", "nobody"}
+    assert len(rows) > 100
+    assert max(row["holders"] for row in told) > 1
+
+
+def culprits_sha256(as_of: str, facts: Rows) -> str:
+    """The bytes of `culprits[as_of]`."""
+    with TemporaryDirectory() as folder:
+        write_registry(Path(folder) / "registry", from_rows(facts))
+        with_tools = tools(Path(folder) / "data", Path(folder) / "registry")
+        build_registry(with_tools)
+        published = build("culprits", as_of, with_tools).published
+        assert published
+        return published.sha256
+
+
+def with_future(past: Rows) -> Rows:
+    """The same facts, and as many others dated after June: they would change almost every row."""
+    future = random_facts(13, LATE)
+    known = {(v["name"], v["num"]) for v in past["versions"]}
+    future["versions"] = [v for v in future["versions"] if (v["name"], v["num"]) not in known]
+    published = {(v["name"], v["num"]) for v in future["versions"]}
+    future["dependencies"] = [d for d in future["dependencies"] if (d["name"], d["num"]) in published]
+    yanked = {(y["name"], y["num"]) for y in past["yanks"]}
+    future["yanks"] = [
+        y for y in future["yanks"] if (y["name"], y["num"]) in known | published and (y["name"], y["num"]) not in yanked
+    ]
+    # what was known changes too: every yank is undone, and every advisory told anew as fixed by everything
+    undone = [{**yank, "unyanked_at": LATE} for yank in past["yanks"]]
+    revised = [{**advisory, "known_at": LATE, "patched": ["*"]} for advisory in past["advisories"]]
+    return {
+        "versions": past["versions"] + future["versions"],
+        "dependencies": past["dependencies"] + future["dependencies"],
+        "yanks": undone + future["yanks"],
+        "advisories": past["advisories"] + revised + future["advisories"],
+    }
+
+
+def test_facts_dated_after_the_as_of_date_change_no_byte() -> None:
+    past = random_facts(2)
+    future = with_future(past)
+    assert culprits_sha256(BEFORE_LATE, past) == culprits_sha256(BEFORE_LATE, future)
+    assert culprits_sha256(AFTER_LATE, past) != culprits_sha256(AFTER_LATE, future)
+
+
+def test_whole_registry_names_the_crates_that_features_count(demo: tuple[Settings, str]) -> None:
+    con = duckdb.connect(str(demo[0].catalog), read_only=True)
+    named = """
+        select crate, list(distinct culprit order by culprit) as names
+        from culprits where trouble = '{}' group by crate order by crate
+    """
+    counted = (
+        "select crate, tree_{0}_names from features where as_of = (select max(as_of) from culprits) and tree_{0} > 0"
+    )
+    for trouble in ("vulnerable", "unmaintained"):
+        rows = con.execute(named.format(trouble)).fetchall()
+        assert rows == con.execute(f"{counted.format(trouble)} order by crate").fetchall()
+        assert len(rows) > 1000
+    assert con.execute("""
+        select count(*) from culprits
+        where path[-1] != culprit or path[-2] != holder or not list_contains(path, coalesce(actor, culprit))
+            or (who = 'nobody') != (actor is null) or who = 'you' and actor != path[1]
+    """).fetchall() == [(0,)]

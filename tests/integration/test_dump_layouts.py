@@ -1,0 +1,286 @@
+"""Every layout that the dump has had loads into the same tables, and every fact in it survives to the letter."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from assets.table_asset import Tools
+from resources.common.errors import BadInput
+from resources.crates_io.dump import csv_tables as dump_csv
+from resources.crates_io.dump.layout import CSV_TABLES, judge_header
+from testing import dumps
+from testing.dumps import LAYOUTS, README, SMALL_AT, Dump, Layout, csv_tables, small_dump, tar_gz_bytes, zip_bytes
+from testing.live_source import KEY, archive_of, live_tools, load, pack, rows, silent, source_of, state
+
+NEWEST, OLDEST = "2026-08", "2024-02"
+Archive = Callable[[Dump, str, str], bytes]
+# what the dump of 2024-02 did not say: per version no description (so that only the version shown has one) ...
+LATER_TEXTS = "texts"
+# ... and none of these columns
+LATER_COLUMNS = ("edition", "has_lib", "repository", "categories", "keywords")
+YANKS_COUNT_SINCE = datetime(2021, 10, 8)
+
+
+@pytest.fixture(scope="module")
+def newest(loaded_dump: Path, one_advisory: Path) -> Tools:
+    """The tables of the newest layout's zip."""
+    return live_tools(loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
+
+
+def loaded(folder: Path, dump: bytes, advisory_db: Path) -> Tools:
+    """An installation that has loaded a dump."""
+    (folder / "dump").write_bytes(dump)
+    tools = live_tools(folder / "data", folder / "dump", advisory_db)
+    load(tools)
+    return tools
+
+
+@pytest.mark.parametrize(
+    ("layout", "archive"),
+    [
+        *((layout, zip_bytes) for layout in LAYOUTS if layout not in (NEWEST, OLDEST)),
+        *((layout, tar_gz_bytes) for layout in (NEWEST, "2024-11")),
+    ],
+)
+def test_layouts_give_the_same_bytes(
+    layout: str, archive: Archive, tmp_path: Path, newest: Tools, one_advisory: Path
+) -> None:
+    tools = loaded(tmp_path, archive(small_dump(), layout, SMALL_AT), one_advisory)
+    assert state(tools) == state(newest)
+    assert archive_of(tools).need(KEY).notes == ()
+
+
+def test_oldest_layout_lacks_only_what_it_did_not_have(tmp_path: Path, newest: Tools, one_advisory: Path) -> None:
+    oldest = loaded(tmp_path, zip_bytes(small_dump(), OLDEST, SMALL_AT), one_advisory)
+    expected, found = state(newest), state(oldest)
+    assert {table for table, key in found if found[table, key] != expected[table, key]} == {"versions", LATER_TEXTS}
+    without = [{**row, **dict.fromkeys(LATER_COLUMNS)} for row in rows(newest, "versions")]
+    assert rows(oldest, "versions") == without
+    readmes = {row["version_id"]: row["readme"] for row in rows(newest, "texts") if row["readme"]}
+    shown = {row["version_id"]: row for row in rows(oldest, "texts")}
+    assert {version: row["readme"] for version, row in shown.items() if row["readme"]} == readmes
+    texts = {row["version_id"]: row["description"] for row in rows(newest, "texts")}
+    assert all(row["description"] == texts.get(version) for version, row in shown.items())
+    assert len(shown) < len(texts)
+
+
+def test_facts_of_crates_versions_and_owners(newest: Tools) -> None:
+    dump = small_dump()
+    crates = [(c["id"], c["name"], c["created_at"], True) for c in dump["crates"]]
+    columns = ("id", "name", "created_at", "created_at_exact")
+    assert [tuple(row[c] for c in columns) for row in rows(newest, "crates")] == crates
+    same = (
+        *("id", "crate_id", "num", "created_at", "updated_at", "yanked", "links", "crate_size", "edition"),
+        *("rust_version", "license", "has_lib", "repository", "categories", "keywords", "published_by"),
+    )
+    expected = [{**{c: v[c] for c in same}, "feature_names": sorted(v["features"])} for v in dump["versions"]]
+    assert [{c: row[c] for c in (*same, "feature_names")} for row in rows(newest, "versions")] == expected
+    logins = {("user", u["id"]): u["gh_login"] for u in dump["users"]} | {("team", 1): "github:grove:keepers"}
+    owners = {
+        (o["crate_id"], kind := "team" if o["owner_kind"] else "user", o["owner_id"]): (
+            logins[kind, o["owner_id"]],
+            o["created_at"],
+        )
+        for o in dump["crate_owners"]
+    }
+    found = {(r["crate_id"], r["kind"], r["owner_id"]): (r["login"], r["created_at"]) for r in rows(newest, "owners")}
+    assert found == owners
+
+
+def test_facts_of_dependencies(newest: Tools) -> None:
+    same = ("id", "version_id", "crate_id", "req", "optional", "default_features", "target", "explicit_name")
+    kinds = ("normal", "build", "dev")
+    expected = [{**{c: d[c] for c in same}, "kind": kinds[d["kind"]]} for d in small_dump()["dependencies"]]
+    assert rows(newest, "dependencies") == expected
+    assert any(row["explicit_name"] for row in expected)
+    assert 'cfg(all(windows, target_arch = "x86_64"))' in {row["target"] for row in expected}
+
+
+def test_yanks_with_their_times_and_those_taken_back(newest: Tools) -> None:
+    expected = {}
+    for version in small_dump()["versions"]:
+        at, is_exact = version["updated_at"], version["updated_at"] >= YANKS_COUNT_SINCE
+        if version["yanked"]:
+            expected[version["id"]] = (at, is_exact, None)
+        elif is_exact and at > version["created_at"] + timedelta(days=1):
+            expected[version["id"]] = (at, False, at)
+    columns = ("yanked_at", "yanked_at_exact", "unyanked_at")
+    assert {row["version_id"]: tuple(row[c] for c in columns) for row in rows(newest, "yanks")} == expected
+    assert sum(unyanked is not None for _, _, unyanked in expected.values()) == 1
+
+
+def test_downloads_but_for_the_day_that_is_not_over(newest: Tools) -> None:
+    today = date.fromisoformat(KEY)
+    daily = [d for d in small_dump()["version_downloads"] if d["date"] < today]
+    found = [(row["date"], row["version_id"], row["downloads"]) for row in rows(newest, "downloads")]
+    assert found == sorted((d["date"], d["version_id"], d["downloads"]) for d in daily)
+
+
+def test_texts_and_empty_ones(newest: Tools) -> None:
+    dump = small_dump()
+    found = {row["version_id"]: row for row in rows(newest, "texts")}
+    for version in dump["versions"]:
+        text = found.get(version["id"], {}).get("description")
+        assert text == (version["description"] or None)
+    assert "One\nper line" in {row["description"] for row in found.values()}
+    assert [row["readme"] for row in found.values() if row["readme"] and row["readme"].startswith("# Alder")] == [
+        README
+    ]
+
+
+ODD = ['odd "name"', "a,b", "", "back\\slash", "NULL", "null", "{x}", " spaced ", "über\nzwei", '"', "\\"]
+INSTANTS = [0, 1, 120, 123000, 123456, 500000, 999999]
+
+
+def test_odd_values_survive(tmp_path: Path, one_advisory: Path) -> None:
+    dump = small_dump()
+    for version, micros in zip(dump["versions"], INSTANTS):
+        version |= {"keywords": ODD, "categories": ODD[:1], "license": "", "links": None}
+        version["created_at"] = version["created_at"].replace(microsecond=micros)
+    dump["versions"][0] |= {"features": {'quoted "f"': [], "ü": ["dep:x"]}, "keywords": [*ODD, 'x"y', "\\."]}
+    dump["dependencies"][0]["target"] = 'cfg(feature = "a\nb")'
+    tools = loaded(tmp_path, zip_bytes(dump, NEWEST, SMALL_AT), one_advisory)
+    found = rows(tools, "versions")
+    for row, version in zip(found, dump["versions"]):
+        same = ("created_at", "keywords", "categories", "license", "links")
+        assert {c: row[c] for c in same} == {c: version[c] for c in same}
+    assert found[0]["feature_names"] == sorted(dump["versions"][0]["features"])
+    assert rows(tools, "dependencies")[0]["target"] == 'cfg(feature = "a\nb")'
+
+
+def test_readmes_that_look_like_rows_are_no_rows(
+    tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A README is its author's: it must not bring crates into being, wherever a read buffer ends."""
+    monkeypatch.setattr(dump_csv, "LEAST_BUFFER", 500_000)
+    monkeypatch.setitem(CSV_TABLES, "crates", replace(CSV_TABLES["crates"], longest_record=120_000))
+    dump = small_dump()
+    columns = LAYOUTS[NEWEST].tables["crates"]
+    forged = {**dict.fromkeys(columns, "x"), "created_at": "2015-01-13 09:41:20+00", "id": "9{}", "name": "forged{}"}
+    line = ",".join(forged[c] for c in columns)
+    for number, crate in enumerate(dump["crates"]):
+        crate["readme"] = "\n".join(line.format(i, i) for i in range(2000 - number))
+    more = [{**dump["crates"][0], "id": 100 + i, "name": f"more{i}"} for i in range(40)]
+    dump["crates"] += more
+    tools = loaded(tmp_path, zip_bytes(dump, NEWEST, SMALL_AT), one_advisory)
+    assert [row["name"] for row in rows(tools, "crates")] == [crate["name"] for crate in dump["crates"]]
+    shown = {row["crate_id"]: row["readme"] for row in rows(tools, "texts") if row["readme"]}
+    assert shown == {crate["id"]: crate["readme"] for crate in dump["crates"][: -len(more)]}
+
+
+def test_unknown_column_and_table_are_told_and_passed_over(
+    tmp_path: Path,
+    newest: Tools,
+    one_advisory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shape = LAYOUTS[NEWEST].with_column("versions", "mood").with_column("users", "a,b")
+    monkeypatch.setitem(LAYOUTS, "next", replace(shape, tables={**shape.tables, "moods": ("id", "text")}))
+    dump = small_dump()
+    dump["versions"] = [{**v, "mood": "multi\nline, mood"} for v in dump["versions"]]
+    dump["users"] = [{**u, "a,b": None} for u in dump["users"]]
+    with caplog.at_level(logging.INFO):
+        tools = loaded(tmp_path, zip_bytes({**dump, "moods": [{"id": 1, "text": "x"}]}, "next", SMALL_AT), one_advisory)
+    told = {record.getMessage() for record in caplog.records}
+    assert {
+        "data/versions.csv: column mood is unknown and passed over",
+        "data/users.csv: column a,b is unknown and passed over",
+        "data/moods.csv is an unknown table and passed over",
+    } <= told
+    assert state(tools) == state(newest)
+
+
+def refused(folder: Path, dump: bytes, advisory_db: Path, message: str) -> None:
+    """The dump is not taken, and nothing of it is there to be read."""
+    (folder / "dump").write_bytes(dump)
+    tools = live_tools(folder / "data", folder / "dump", advisory_db)
+    with pytest.raises(BadInput, match=message):
+        load(tools)
+    assert archive_of(tools).keys() == []
+    assert tools.store.tables() == {}
+
+
+@pytest.mark.parametrize(("table", "column"), [(t.name, c) for t in CSV_TABLES.values() for c in t.required])
+def test_required_columns(table: str, column: str) -> None:
+    header = [c for c in LAYOUTS[NEWEST].tables[table] if c != column]
+    with pytest.raises(BadInput, match=rf"data/{table}\.csv: column {column} is missing \(found .*dump_layout\.py"):
+        judge_header(CSV_TABLES[table], header)
+
+
+def test_missing_column_is_named_and_nothing_is_published(
+    tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LAYOUTS, "next", LAYOUTS[NEWEST].without("versions", "yanked"))
+    refused(
+        tmp_path, zip_bytes(small_dump(), "next", SMALL_AT), one_advisory, r"data/versions\.csv: column yanked is miss"
+    )
+
+
+@pytest.mark.parametrize("archive", [zip_bytes, tar_gz_bytes])
+def test_missing_table_is_named_and_nothing_is_published(
+    archive: Archive, tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LAYOUTS, "next", LAYOUTS[NEWEST].without("crate_owners"))
+    message = r"the dump has no data/crate_owners\.csv \(found .*dump_layout\.py"
+    refused(tmp_path, archive(small_dump(), "next", SMALL_AT), one_advisory, message)
+
+
+HEADERS = {
+    "twice": (b"id,id,login\n", "a column stands twice in id, id, login"),
+    "twice but for case": (b"id,ID,login\n", "a column stands twice in id, ID, login"),
+    "nothing at all": (b"", "no header line"),
+    "no line end": (b"id,login", "psql writes no such file|no header line"),
+    "not UTF-8": (b"id,login,\xff\n", "the header line cannot be read"),
+    "nameless": (b"id,login,\n", "a column has no name"),
+    "carriage returns": (b"id,login\r\n1,x\r\n", r"data/teams\.csv, line 1: a quote or a carriage return"),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_header_that_cannot_be(name: str, tmp_path: Path, one_advisory: Path) -> None:
+    header, message = HEADERS[name]
+    tables = {**csv_tables(small_dump(), NEWEST), "teams": header}
+    refused(tmp_path, pack(tables), one_advisory, message)
+
+
+def test_columns_in_another_order(
+    tmp_path: Path, newest: Tools, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = Layout({table: tuple(reversed(columns)) for table, columns in LAYOUTS[NEWEST].tables.items()})
+    monkeypatch.setitem(dumps.LAYOUTS, "turned", turned)
+    assert state(loaded(tmp_path, zip_bytes(small_dump(), "turned", SMALL_AT), one_advisory)) == state(newest)
+
+
+def test_tables_of_a_header_only(tmp_path: Path, one_advisory: Path) -> None:
+    nothing: Dump = {}
+    tools = loaded(tmp_path, zip_bytes(nothing, NEWEST, SMALL_AT), one_advisory)
+    assert {t: len(rows(tools, t)) for t, _ in state(tools) if not t.startswith("rejected")} == {
+        **dict.fromkeys(("crates", "versions", "yanks", "dependencies", "owners", "downloads", "texts"), 0),
+        "advisories": 1,
+        "quarantine": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ("2026-11-20T02:15:07.123456789Z", datetime(2026, 11, 20, 2, 15, 7, 123456)),
+        ("2026-11-20T02:15:07.1Z", datetime(2026, 11, 20, 2, 15, 7, 100000)),
+        ("2026-11-20T02:15:07Z", datetime(2026, 11, 20, 2, 15, 7)),
+        ("2026-11-20T02:15:07+00:00", datetime(2026, 11, 20, 2, 15, 7)),
+        ("2026-11-20T01:15:07.5-01:00", datetime(2026, 11, 20, 2, 15, 7, 500000)),
+    ],
+)
+def test_timestamps_of_the_dump(stamp: str, at: datetime, tmp_path: Path, one_advisory: Path) -> None:
+    (tmp_path / "dump").write_bytes(pack({}, stamp))
+    assert source_of(live_tools(tmp_path, tmp_path / "dump", one_advisory)).newest().taken_at == at
+
+
+def test_snapshot_that_is_here_needs_no_source(newest: Tools, loaded_dump: Path, one_advisory: Path) -> None:
+    away = source_of(live_tools(loaded_dump, loaded_dump / "nowhere", one_advisory))
+    assert away.fetch(KEY, silent) == newest.source.need(KEY)

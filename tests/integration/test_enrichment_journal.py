@@ -1,0 +1,100 @@
+"""Replies outlive a run that is killed, and leave the journal when their rows are published."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from resources.cache.embedded import start_server
+from resources.common.settings import PROJECT
+from resources.language_model.language_model import Reply
+from resources.language_model.reply_journal import ReplyJournal
+from testing.enrichment_runs import SHARD, Text, asking_tiny, installation, names_in_shard, publish_texts
+from testing.table_builds import build
+
+REPLY = Reply("p" * 64, "m" * 64, "r", 0.5, '{"summary": "x"}', "stop", 10, 5)
+
+
+def test_journal_gives_back_what_was_written(tmp_path: Path) -> None:
+    journals = ReplyJournal(folder=str(tmp_path))
+    with journals.open(SHARD, set()) as journal:
+        journal.write(REPLY)
+    with journals.open(SHARD, set()) as journal:
+        assert journal.held == [REPLY]
+    with journals.open(SHARD, {(REPLY.key, REPLY.model)}) as journal:
+        assert journal.held == []
+    assert (tmp_path / f"{SHARD}.jsonl").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps(vars(REPLY))[:40],
+        json.dumps({**vars(REPLY), "tokens_in": "many"}),
+        json.dumps({**vars(REPLY), "more": 1}),
+        json.dumps({**vars(REPLY), "key": "q", "text": None, "error": "it died"}),
+        json.dumps({**vars(REPLY), "key": "q", "finish_reason": "time"}),
+        json.dumps([1, 2]),
+        "\x00\xff\n\n",
+        "{" * 5000,
+    ],
+)
+def test_spoilt_lines_of_a_journal_are_passed_over(tmp_path: Path, line: str) -> None:
+    path = tmp_path / f"{SHARD}.jsonl"
+    path.write_text(f"{json.dumps(vars(REPLY))}\n{line}", encoding="utf-8")
+    with ReplyJournal(folder=str(tmp_path)).open(SHARD, set()) as journal:
+        assert journal.held == [REPLY]
+        journal.write(replace(REPLY, key="q" * 64))
+    with ReplyJournal(folder=str(tmp_path)).open(SHARD, set()) as journal:
+        assert [r.key[0] for r in journal.held] == ["p", "q"]
+
+
+def test_run_that_was_killed_keeps_what_it_paid_for(tmp_path: Path) -> None:
+    with_model = asking_tiny(installation(tmp_path))
+    many = {name: Text(f"Reads the file format number {n} of an archive.") for n, name in enumerate(names_in_shard(12))}
+    publish_texts(with_model, many, "2020-07-21")
+    program = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from pathlib import Path\n"
+        "from builds import build, tools\n"
+        "from enriching import asking_tiny\n"
+        "from registries import SAMPLE\n"
+        f"build('enrichments', {SHARD!r}, asking_tiny(tools(Path({str(tmp_path / 'data')!r}), SAMPLE)))"
+    )
+    run = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
+    journal = Path(with_model.journal.folder) / f"{SHARD}.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):
+        assert run.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    kept = journal.read_bytes().count(b"\n")
+    assert with_model.store.find("enrichments", SHARD) is None
+    built = build("enrichments", SHARD, with_model)
+    assert built.inputs.numbers["cache_hits"] == kept
+    assert built.inputs.numbers["replies"] == 12 - kept
+    assert len(built.rows) == 12
+    assert build("enrichments", SHARD, with_model).inputs.numbers["new_rows"] == 0
+    assert journal.read_bytes() == b""
+
+
+def test_what_another_machine_asked_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", start_server())
+    monkeypatch.setenv("CRATES_CACHE_KEY", "the same on both machines")
+    monkeypatch.setenv("CRATES_REDIS_TIMEOUT_MS", "5000")
+    one, other = (asking_tiny(installation(tmp_path / name)) for name in ("one", "other"))
+    texts = {name: Text(f"Reads the file format number {n} of an archive.") for n, name in enumerate(names_in_shard(4))}
+    rows = []
+    for machine, asked in ((one, 4), (other, 0)):
+        publish_texts(machine, texts, "2020-07-21")
+        built = build("enrichments", SHARD, machine)
+        assert (built.inputs.numbers["replies"], built.inputs.numbers["cache_hits"]) == (asked, 4 - asked)
+        rows.append(built.rows.to_pylist())
+    assert rows[0] == rows[1]

@@ -1,0 +1,447 @@
+"""Between two dumps: what the index tells becomes events and fresh scores, once, and as the next dump will have it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from dagster import DagsterInstance, RunRequest, SkipReason, build_sensor_context
+
+from assets.features.features import run_steps
+from assets.point_in_time import attach_registry
+from assets.registry import events as events_module
+from assets.table_asset import ONLY, Built, Tools
+from cli import demo
+from ml.targets import TARGETS
+from pipeline_defs.build import build_defs, build_resources
+from pipeline_defs.instance import register_dates
+from pipeline_defs.sensors import crates_io_feeds
+from resources.common.errors import BadInput
+from resources.common.settings import Settings
+from resources.crates_io import index as crates_io_index
+from resources.tracking import MODEL_ID, Tracking
+from resources.warehouse.session import set_variables
+from resources.warehouse.table_store import Candidate
+from testing.advisory_database import adds, row, write_repository
+from testing.crates_io_server import CratesIoServer
+from testing.dumps import SMALL_AT, Dump, small_dump, zip_bytes
+from testing.fitted_models import model_of, register
+from testing.index_of_dump import feeds, index_files, published, yanked
+from testing.table_builds import build, build_registry, sources_tools
+
+BASE, TAKEN_AT = SMALL_AT[:10], datetime.fromisoformat(SMALL_AT[:19])
+T1 = TAKEN_AT + timedelta(hours=8)  # the first look
+LATER = "2026-11-21"
+TABLES = (("events", BASE), ("fresh_features", ONLY), ("fresh_predictions", ONLY), ("scores", ONLY))
+# what an event has from the snapshot, since the index does not say it
+FROM_BASE = ["downloads_30d", "downloads_previous_30d"]
+# what depends on a crate's build alone: nothing else than what it builds on can change it
+OF_BUILD = [
+    *("dependencies_outdated", "dependencies_unresolved", "transitive_dependencies", "tree_vulnerable"),
+    *("tree_unmaintained", "tree_vulnerable_names", "tree_unmaintained_names", "default_version", "versions"),
+]
+
+
+def at(hours: float) -> datetime:
+    """An instant in whole seconds, hours after the dump was taken."""
+    return TAKEN_AT + timedelta(hours=hours)
+
+
+@dataclass
+class World:
+    """One installation and the crates.io that it asks; `clock` is the time of its next look."""
+
+    settings: Settings
+    site: CratesIoServer
+    clock: datetime = T1
+    tools: Tools = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tools = sources_tools(self.settings)
+
+    def serve(self, dump: Dump) -> None:
+        """Makes the index and the feeds those of a dump."""
+        self.site.files = {**index_files(dump), **feeds(dump, TAKEN_AT)}
+
+    def refresh(self) -> dict[str, Built]:
+        """What the job does."""
+        return {table: build(table, key, self.tools) for table, key in TABLES}
+
+    def rows(self, table: str, key: str = ONLY) -> pa.Table:
+        return pq.read_table(self.tools.store.need(table, key).path)
+
+    def by_crate(self, table: str) -> dict[str, dict]:
+        return {r["crate"]: r for r in self.rows(table).to_pylist()}
+
+    def bytes(self) -> dict[str, str]:
+        """The hash of every table."""
+        return {f"{t} {p.key}": p.sha256 for t, found in self.tools.store.tables().items() for p in found}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The small dump loaded, a champion of each target, features, predictions and scores of its date."""
+    folder = tmp_path_factory.mktemp("installation")
+    advisory_db = write_repository(
+        folder / "advisory-db",
+        [adds([row("RUSTSEC-2024-0001", "birch-sys", informational="unmaintained")], datetime(2024, 6, 1))],
+    )
+    (folder / "dump.zip").write_bytes(zip_bytes(small_dump(), "2026-08", SMALL_AT))
+    settings = replace(
+        Settings.from_env(),
+        data=folder / "data",
+        source="crates.io",
+        dump=str(folder / "dump.zip"),
+        advisory_db=str(advisory_db),
+        contact="tests@example.org",
+        threads=2,
+    )
+    with_tools = sources_tools(settings)
+    build_registry(with_tools, BASE)
+    for table in ("texts", "features"):
+        build(table, BASE, with_tools)
+    crown(with_tools.tracking)
+    build("predictions", BASE, with_tools)
+    build("scores", ONLY, with_tools)
+    return settings
+
+
+def crown(tracking: Tracking) -> None:
+    """A champion of each target, of made-up crates."""
+    for target in TARGETS:
+        model = model_of(target)
+        tags = {MODEL_ID: model.digest(), "base_rate": "0.1", "test_as_of": "2026-01-01"}
+        register(tracking, target.name, model, tags)
+
+
+@pytest.fixture
+def world(installation: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A copy of the installation, beside a crates.io that is as the dump says."""
+    shutil.copytree(installation.data, tmp_path / "data")
+    with CratesIoServer() as site:
+        settings = replace(installation, data=tmp_path / "data", static_url=site.url, index_url=site.url)
+        made = World(settings, site)
+        monkeypatch.setattr(crates_io_index, "now", lambda: made.clock)
+        made.serve(small_dump())
+        yield made
+
+
+def changed() -> Dump:
+    """A day at crates.io: new versions, new crates that lean on one another, a yank, and one undone."""
+    dump = published(small_dump(), "fir", "0.4.0", at(1), [("alder", "^1.0.1", {"optional": True}), ("gorse", "*", {})])
+    dump = published(dump, "katsura", "0.1.0", at(2), [("birch-sys", "^0.2", {"kind": 1})])
+    dump = published(
+        dump, "lime-wood", "1.0.0", at(3), [("katsura", "0.1", {"explicit_name": "k"}), ("fir", "^0.4", {})]
+    )
+    dump = published(dump, "birch-sys", "0.3.0", at(4), [("cedar", "^1", {"kind": 2, "target": "cfg(unix)"})])
+    dump = yanked(dump, "cedar", "0.2.0", at(5))
+    return yanked(dump, "alder", "2.0.0", at(6), undone=True)
+
+
+def shown(events: pa.Table) -> list[tuple]:
+    return [(e["crate"], e["num"], e["kind"], e["occurred_at"]) for e in events.to_pylist()]
+
+
+def test_what_changed_becomes_events_and_fresh_scores(world: World) -> None:
+    before = world.by_crate("scores")
+    world.serve(changed())
+    world.refresh()
+    assert shown(world.rows("events", BASE)) == [
+        ("alder", "2.0.0", "unyank", T1),
+        ("birch_sys", "0.3.0", "publish", at(4)),
+        ("cedar", "0.2.0", "yank", T1),
+        ("fir", "0.4.0", "publish", at(1)),
+        ("katsura", "0.1.0", "publish", at(2)),
+        ("lime_wood", "1.0.0", "publish", at(3)),
+    ]
+    after = world.by_crate("scores")
+    assert set(after) - set(before) == {"katsura", "lime_wood"}
+    assert after["lime_wood"]["name"] == "lime-wood"
+    assert (before["fir"]["default_version"], after["fir"]["default_version"]) == ("0.3.0", "0.4.0")
+    # elm-cli builds with cedar ^0.1 and ^0.2, of which none is left
+    assert any("no version left matches" in f for f in after["elm_cli"]["findings"])
+    assert after["fir"]["maintenance"] != before["fir"]["maintenance"]
+    refreshed = {crate for crate, score in after.items() if score["refreshed_at"]}
+    assert refreshed == set(world.by_crate("fresh_features"))
+    assert {"alder", "elm_cli", "juniper_tree", "hazel", "ivy"} <= refreshed  # touched, or builds on what was
+    assert {after[crate]["refreshed_at"] for crate in refreshed} == {T1}
+    kept = set(before) - refreshed
+    assert kept == {"alder_derive", "gorse"}  # nothing touched is in any of their builds
+    assert {crate: after[crate] for crate in kept} == {crate: before[crate] for crate in kept}
+
+
+def features_at(tools: Tools, snapshot: str, instant: datetime) -> dict[str, dict]:
+    """Features of every crate by a snapshot, as of any instant."""
+    with tools.sessions.open() as con:
+        attach_registry(con, tools.store, snapshot)
+        set_variables(con, as_of="2026-11-21", known_at=instant)
+        return {r["crate"]: r for r in run_steps(con).to_pylist()}
+
+
+def test_fresh_features_are_those_of_the_next_dump(world: World, tmp_path: Path) -> None:
+    """Every column of every fresh row, and no crate left out whose build changed."""
+    world.serve(changed())
+    world.refresh()
+    (tmp_path / "next.zip").write_bytes(zip_bytes(changed(), "2026-08", f"{LATER}T02:15:07.0Z"))
+    next_tools = sources_tools(replace(world.settings, data=tmp_path / "next", dump=str(tmp_path / "next.zip")))
+    build_registry(next_tools, LATER)
+    by_dump = features_at(next_tools, LATER, T1)
+    fresh = world.by_crate("fresh_features")
+    assert "katsura" in fresh
+    for crate, told in fresh.items():
+        # the dump forgets when an undone yank was made
+        left_out = {*FROM_BASE, "refreshed_at", *(["yanks_90d_min"] if crate == "alder" else [])}
+        assert {k: v for k, v in told.items() if k not in left_out} == {
+            k: v for k, v in by_dump[crate].items() if k not in left_out
+        }, crate
+    by_base = features_at(world.tools, BASE, T1)
+    for crate in set(by_dump) - set(fresh):
+        assert {k: by_dump[crate][k] for k in OF_BUILD} == {k: by_base[crate][k] for k in OF_BUILD}, crate
+
+
+def test_the_same_look_again_changes_no_byte_and_sends_no_file(world: World) -> None:
+    world.serve(changed())
+    world.refresh()
+    before = world.bytes()
+    sent = {path: world.site.sent(path) for path in world.site.files}
+    world.clock += timedelta(hours=1)
+    again = world.refresh()
+    assert world.bytes() == before
+    assert {path: world.site.sent(path) for path in world.site.files} == sent
+    assert len(world.site.asked("/fi/r0/fir")) == 0
+    assert [len(world.site.asked(path)) for path in ("/3/f/fir", "/ka/ts/katsura", "/rss/updates.xml")] == [2, 2, 2]
+    assert again["events"].inputs.numbers["files_fetched"] == 0
+
+
+def test_nothing_new_changes_no_score(world: World) -> None:
+    before = world.by_crate("scores")
+    world.refresh()
+    assert world.rows("events", BASE).num_rows == world.rows("fresh_predictions").num_rows == 0
+    assert world.by_crate("scores") == before
+
+
+def test_a_yank_and_its_undoing_are_two_events(world: World) -> None:
+    dump = yanked(small_dump(), "cedar", "1.0.0", at(1))
+    world.serve(dump)
+    world.refresh()
+    assert world.by_crate("scores")["cedar"]["default_version"] == "0.2.0"
+    world.clock += timedelta(hours=1)
+    world.serve(yanked(dump, "cedar", "1.0.0", at(9), undone=True))
+    world.refresh()
+    assert shown(world.rows("events", BASE)) == [
+        ("cedar", "1.0.0", "yank", T1),
+        ("cedar", "1.0.0", "unyank", T1 + timedelta(hours=1)),
+    ]
+    assert world.by_crate("scores")["cedar"]["default_version"] == "1.0.0"
+    assert world.by_crate("fresh_features")["cedar"]["yanks_90d_min"] == 1
+
+
+def test_a_crate_that_no_feed_names_is_found_through_its_dependents(world: World) -> None:
+    dump = changed()
+    world.serve(dump)
+    without = {**dump, "crates": [c for c in dump["crates"] if c["name"] != "katsura"]}
+    ids = {c["id"] for c in without["crates"]}
+    without["versions"] = [v for v in dump["versions"] if v["crate_id"] in ids]
+    world.site.files |= feeds(without, TAKEN_AT)
+    world.refresh()
+    assert ("katsura", "0.1.0", "publish", at(2)) in shown(world.rows("events", BASE))
+
+
+def test_percentiles_and_evidence_are_among_all_crates(world: World) -> None:
+    """A crate whose features stand still keeps its place: a touch alone moves nothing."""
+    world.serve(yanked(small_dump(), "dogwood", "0.1.0", at(6), undone=True))
+    world.refresh()
+    daily = {(p["crate"], p["target"]): p for p in world.rows("predictions", BASE).to_pylist()}
+    fresh = world.rows("fresh_predictions").to_pylist()
+    assert {p["target"] for p in fresh} == {t.name for t in TARGETS}
+    for prediction in fresh:
+        heights = [height(p) for p in daily.values() if p["target"] == prediction["target"]]
+        lower = sum(h < height(prediction) for h in heights)
+        assert prediction["percentile"] == pytest.approx(min(1, lower / (len(heights) - 1)))
+        old = daily[prediction["crate"], prediction["target"]]
+        effects, old_effects = (sum(e["effect"] for e in p["evidence"]) for p in (prediction, old))
+        assert effects - old_effects == pytest.approx(amount(prediction) - amount(old))
+
+
+def height(prediction: dict) -> float:
+    """What is ranked by, the more the better."""
+    return prediction["worst"] if prediction["is_good"] else -prediction["worst"]
+
+
+def amount(prediction: dict) -> float:
+    """What effects add up to: expected events of a build, the logarithm of a crate's, or else log-odds."""
+    probability = prediction["probability"]
+    events = -np.log1p(-probability)
+    if prediction["target"] == "dependency_health":
+        return events
+    return np.log(events) if prediction["target"] == "security" else np.log(probability / (1 - probability))
+
+
+def test_lines_that_are_none_and_crates_that_are_gone_are_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    dump = changed()
+    world.serve(dump)
+    fir = index_files(dump)["/3/f/fir"]
+    world.site.files["/3/f/fir"] = fir + b'{"name":"fir"}\n<html>\n' + fir.splitlines()[-1].replace(b"0.4.0", b"1.x")
+    del world.site.files["/ka/ts/katsura"]
+    numbers = world.refresh()["events"].inputs
+    assert (numbers.numbers["rejected_lines"], numbers.numbers["crates_gone"]) == (2, 1)
+    assert numbers.notes["first_rejected_line"] == "fir, line 5: vers is missing"
+    assert "the index does not have katsura" in caplog.text
+    crates = {crate for crate, *_ in shown(world.rows("events", BASE))}
+    assert "katsura" not in crates
+    assert "lime_wood" in world.by_crate("scores")
+    world.clock += timedelta(hours=1)
+    world.serve(dump)  # it was only late
+    world.refresh()
+    assert "katsura" in world.by_crate("scores")
+
+
+def test_a_gap_in_the_feeds_is_told(world: World) -> None:
+    """What was published before the feed begins, and since it was read last, may be missing."""
+    dump = published(small_dump(), "fir", "0.4.0", at(1))
+    world.serve(dump)
+    assert "hours_not_in_feeds" not in world.refresh()["events"].inputs.numbers
+    late = published(dump, "gorse", "0.2.0", at(7))
+    item = feeds(late, at(6))["/rss/updates.xml"]
+    oldest = item.rindex(b"<item>")
+    world.clock += timedelta(hours=1)
+    world.site.files |= index_files(late) | {"/rss/updates.xml": item[:oldest] + b"</channel></rss>"}
+    assert world.refresh()["events"].inputs.numbers["hours_not_in_feeds"] == 7
+
+
+def test_killed_at_any_table_the_next_run_completes(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Killed at each table in turn: what stands in between can be read, and the end is as if nothing had happened."""
+    shutil.copytree(world.settings.data, tmp_path / "undisturbed")
+    undisturbed = World(replace(world.settings, data=tmp_path / "undisturbed"), world.site)
+    world.serve(changed())
+    undisturbed.refresh()
+    publish = Candidate.publish
+    for table, _ in TABLES:
+
+        def kill(candidate: Candidate, origin: str | None = None, table: str = table) -> Any:
+            if candidate.table.name == table:
+                raise KeyboardInterrupt
+            return publish(candidate, origin)
+
+        monkeypatch.setattr(Candidate, "publish", kill)
+        with pytest.raises(KeyboardInterrupt):
+            world.refresh()
+        monkeypatch.setattr(Candidate, "publish", publish)
+        build("scores", ONLY, world.tools)
+        world.clock += timedelta(hours=table != "events")
+    world.refresh()
+    assert world.bytes() == undisturbed.bytes()
+
+
+def test_a_newer_snapshot_begins_anew(world: World, tmp_path: Path) -> None:
+    """Fresh rows of the snapshot before change nothing; the index tells of what came after the new one."""
+    world.serve(changed())
+    world.refresh()
+    (tmp_path / "next.zip").write_bytes(zip_bytes(changed(), "2026-08", f"{LATER}T02:15:07.0Z"))
+    loaded = World(replace(world.settings, dump=str(tmp_path / "next.zip")), world.site)
+    build_registry(loaded.tools, LATER)
+    for table in ("texts", "features", "predictions"):
+        build(table, LATER, loaded.tools)
+    build("scores", ONLY, loaded.tools)
+    assert {s["refreshed_at"] for s in loaded.by_crate("scores").values()} == {None}
+    with pytest.raises(BadInput, match="newest snapshot"):
+        build("events", BASE, loaded.tools)
+    world.clock = datetime(2026, 11, 21, 9)
+    loaded.serve(yanked(changed(), "fir", "0.4.0", datetime(2026, 11, 21, 8)))
+    build("events", LATER, loaded.tools)
+    assert shown(loaded.rows("events", LATER)) == [("fir", "0.4.0", "yank", world.clock)]
+
+
+def test_an_item_that_is_none_is_told_and_the_others_count(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.serve(changed())
+    broken = feeds(changed(), TAKEN_AT)["/rss/updates.xml"].replace(b">lime-wood<", b">../wood<")
+    world.site.files["/rss/updates.xml"] = broken
+    build("events", BASE, world.tools)
+    assert "item 2 of a feed is passed over: crates:name is '../wood'" in caplog.text
+    assert "birch_sys" in {crate for crate, *_ in shown(world.rows("events", BASE))}
+
+
+def test_crates_that_most_build_on_are_looked_at_unnamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A yank is in no feed: that of alder, which has the most dependents, is seen; that of ivy is not."""
+    monkeypatch.setattr(events_module, "MOST_BUILT_ON", 1)
+    world.serve(yanked(yanked(small_dump(), "alder", "2.0.1", at(1)), "ivy", "0.1.1", at(1)))
+    build("events", BASE, world.tools)
+    assert shown(world.rows("events", BASE)) == [("alder", "2.0.1", "yank", T1)]
+
+
+def test_a_broken_feed_changes_nothing(world: World) -> None:
+    before = world.bytes()
+    world.site.files["/rss/updates.xml"] = b"<!doctype html><title>Sign in</title>"
+    with pytest.raises(BadInput, match=r"rss/updates.xml: the feed .*read it again"):
+        world.refresh()
+    assert world.bytes() == before
+
+
+def test_the_bundled_registry_has_no_events(small_registry: Path, tmp_path: Path) -> None:
+    bundled = sources_tools(replace(Settings.from_env(), data=tmp_path, registry=small_registry))
+    with pytest.raises(BadInput, match=r"set CRATES_SOURCE=crates\.io"):
+        build("events", "2020-07-20", bundled)
+
+
+def evaluate(settings: Settings, cursor: str | None = None) -> RunRequest | SkipReason:
+    """What the sensor says."""
+    resources = {name: build_resources(settings)[name] for name in ("source", "store", "sessions", "index")}
+    with (
+        DagsterInstance.ephemeral() as instance,
+        build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context,
+    ):
+        said = crates_io_feeds(context)
+    assert isinstance(said, RunRequest | SkipReason)
+    return said
+
+
+def reason(said: RunRequest | SkipReason) -> str:
+    assert isinstance(said, SkipReason)
+    return said.skip_message or ""
+
+
+def test_the_sensor_asks_for_one_run_per_state_of_the_feeds(world: World) -> None:
+    assert "nothing new" in reason(evaluate(world.settings))
+    world.serve(changed())
+    first = evaluate(world.settings)
+    assert isinstance(first, RunRequest)
+    assert first.partition_key == BASE
+    assert first.run_key
+    assert "nothing new" in reason(evaluate(world.settings, cursor=first.run_key))
+    assert world.site.requests[-1].headers["If-None-Match"]
+    world.serve(published(changed(), "fir", "0.4.1", at(7)))
+    second = evaluate(world.settings, cursor=first.run_key)
+    assert isinstance(second, RunRequest)
+    assert second.run_key != first.run_key
+
+
+def test_the_sensor_says_why_it_does_nothing(world: World, small_registry: Path, tmp_path: Path) -> None:
+    bundled = replace(world.settings, source="bundled", registry=small_registry)
+    assert "CRATES_SOURCE=crates.io" in reason(evaluate(bundled))
+    assert "no snapshot" in reason(evaluate(replace(world.settings, data=tmp_path / "empty")))
+    assert "CRATES_CONTACT" in reason(evaluate(replace(world.settings, contact="")))
+    world.site.files["/rss/crates.xml"] = b"\x00"
+    assert "rss/crates.xml" in reason(evaluate(world.settings))
+    shutil.rmtree(world.settings.warehouse / "predictions")
+    assert "champion" in reason(evaluate(world.settings))
+
+
+def test_the_job_runs_as_the_sensor_asks(world: World) -> None:
+    world.serve(changed())
+    with DagsterInstance.ephemeral() as instance:
+        register_dates(instance, [BASE])
+        job = build_defs(world.settings).resolve_job_def("refresh_touched")
+        result = job.execute_in_process(instance=instance, partition_key=BASE, run_config=demo.QUIET)
+    assert result.success
+    checks = result.get_asset_check_evaluations()
+    assert checks
+    assert all(check.passed for check in checks)
+    assert world.by_crate("scores")["fir"]["as_of"] == date(2026, 11, 21)

@@ -1,0 +1,116 @@
+"""Jobs and schedules as the daemon runs them: ranges as one run, the daily job, what a schedule asks for."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from dagster import (
+    AssetCheckSeverity,
+    AssetKey,
+    DagsterInstance,
+    Definitions,
+    RunRequest,
+    SkipReason,
+    build_schedule_context,
+)
+
+from cli import demo
+from pipeline_defs.build import build_defs, build_resources
+from pipeline_defs.instance import open_instance, register_dates
+from pipeline_defs.schedules import daily_enrichment, daily_labels, daily_snapshot, weekly_training
+from resources.common.settings import Settings
+from testing.registries import from_rows, write_registry
+from testing.table_builds import build, build_registry, tools
+
+RANGE = {
+    "dagster/asset_partition_range_start": "2019-11-11",
+    "dagster/asset_partition_range_end": "2020-07-20",
+}
+
+
+@pytest.fixture
+def project(settings: Settings) -> Iterator[tuple[Definitions, DagsterInstance]]:
+    with open_instance(settings) as instance:
+        yield build_defs(settings), instance
+
+
+def test_range_of_dates_is_one_run(project: tuple[Definitions, DagsterInstance]) -> None:
+    """A backfill of all registered dates: one run, each date with numbers of its own."""
+    defs, instance = project
+    register_dates(instance, ["2020-07-20", "2020-06-07", "2019-11-11"])
+    load, compute = (defs.resolve_job_def(name) for name in ("load_snapshot", "compute_features"))
+    assert load.execute_in_process(instance=instance, partition_key="2020-07-20", run_config=demo.QUIET).success
+    result = compute.execute_in_process(instance=instance, tags=RANGE, run_config=demo.QUIET)
+    assert result.success
+    events = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey("features")]
+    rows = {e.partition or "": e.materialization.metadata["dagster/row_count"].value for e in events}
+    assert sorted(rows) == ["2019-11-11", "2020-06-07", "2020-07-20"]
+    assert len(set(rows.values())) > 1
+
+
+def test_daily_job_takes_a_snapshot_to_scores(project: tuple[Definitions, DagsterInstance]) -> None:
+    defs, instance = project
+    register_dates(instance, demo.AS_OF)
+    runs = demo.plan("2020-07-20", ("2020-03-26", "2020-04-25", "2020-06-07"))[:-1]
+    runs.remove(("enrich_texts", None))
+    results = [
+        defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key, run_config=demo.QUIET)
+        for job, key in [*runs, ("snapshot_to_scores", "2020-07-20")]
+    ]
+    assert all(result.success for result in results)
+    checks = results[-1].get_asset_check_evaluations()
+    assert checks
+    assert all(check.passed for check in checks if check.severity == AssetCheckSeverity.ERROR)
+    assert "nothing_drifted" in {check.check_name for check in checks}
+
+
+def test_daily_schedule_asks_for_the_newest_snapshot_once(settings: Settings, tmp_path: Path) -> None:
+    source = build_resources(settings)["source"]
+    with open_instance(settings) as instance:
+        contexts = [build_schedule_context(instance=instance, resources={"source": source}) for _ in range(2)]
+        first, second = (daily_snapshot(context) for context in contexts)
+        assert instance.get_dynamic_partitions("dates") == ["2020-07-20"]
+    assert isinstance(first, RunRequest)
+    assert isinstance(second, RunRequest)
+    assert first.partition_key == "2020-07-20"
+    assert first.run_key == second.run_key  # Dagster runs a key once
+    gone = build_resources(replace(settings, registry=tmp_path / "nowhere"))["source"]
+    skipped = daily_snapshot(build_schedule_context(resources={"source": gone}))
+    assert isinstance(skipped, SkipReason)
+    assert "manifest.json is missing" in (skipped.skip_message or "")
+
+
+def test_labels_are_made_anew_once_their_horizon_has_passed(tmp_path: Path) -> None:
+    """Labels of 2020-06-01 by a snapshot of July cannot be known; by one of August some can."""
+    published = [{"name": "alpha", "num": "1.0.0", "position": 0, "published_at": datetime(2020, 1, 1)}]
+    facts = from_rows({"versions": [{**v, "published_at_exact": True} for v in published]})
+    with_tools = tools(tmp_path / "data", tmp_path / "registry")
+    context = build_schedule_context(resources={"store": with_tools.store, "sessions": with_tools.sessions})
+    assert isinstance(daily_labels(context), SkipReason)
+    write_registry(tmp_path / "registry", facts, "2020-07-01T00:00:00")
+    build_registry(with_tools, "2020-07-01")
+    build("features", "2020-06-01", with_tools)
+    build("labels", "2020-06-01", with_tools)
+    assert isinstance(daily_labels(context), SkipReason)
+    write_registry(tmp_path / "registry", facts, "2020-08-01T00:00:00")
+    build_registry(with_tools, "2020-08-01")
+    requests = daily_labels(context)
+    assert isinstance(requests, list)
+    assert [request.partition_key for request in requests] == ["2020-06-01"]
+    build("labels", "2020-06-01", with_tools)
+    assert isinstance(daily_labels(context), SkipReason)
+
+
+def test_daily_enrichment_is_one_run_of_all_shards() -> None:
+    request = daily_enrichment(build_schedule_context())
+    assert isinstance(request, RunRequest)
+    assert {"dagster/asset_partition_range_start": "0", "dagster/asset_partition_range_end": "f"}.items() <= (
+        request.tags.items()
+    )
+
+
+def test_weekly_schedule_trains() -> None:
+    assert isinstance(weekly_training(build_schedule_context()), RunRequest)
+    assert weekly_training.job_name == "train_predictor"

@@ -1,0 +1,118 @@
+"""Models by name: fetched from a real server on the loopback, whole and checked, or not there at all."""
+
+import hashlib
+import shutil
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from cli.fetch_model import address, fetch_model
+from resources.common.errors import BadInput, CannotWrite
+from resources.common.http_client import LEAST_GAIN
+from resources.language_model.language_model import model_files
+from resources.language_model.model_files import NAMED, NamedModel, find_model
+from testing.crates_io_server import CratesIoServer, Fault
+
+BYTES = b"GGUF" + Random(1).randbytes(3 * LEAST_GAIN)
+SMALL = NamedModel("small.gguf", len(BYTES), hashlib.sha256(BYTES).hexdigest(), "https://publisher.invalid/a/b/")
+URL = "/a/b/small.gguf"
+
+
+@pytest.fixture(autouse=True)
+def small_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(model_files.NAMED, "small", SMALL)
+
+
+@pytest.fixture
+def server() -> Iterator[CratesIoServer]:
+    with CratesIoServer(files={URL: BYTES}) as running:
+        yield running
+
+
+def fetch(server: CratesIoServer, folder: Path) -> Path:
+    return fetch_model("small", folder, server.url, lambda _: None)
+
+
+def left_in(folder: Path) -> set[str]:
+    """What a fetch left that could be taken for a model or gone on from."""
+    return {path.name for path in folder.iterdir() if path.suffix in (".gguf", ".part")}
+
+
+def test_names_are_pinned_and_a_mirror_has_the_publishers_paths() -> None:
+    published = [model for name, model in NAMED.items() if name != "small"]
+    assert all(len(bytes.fromhex(model.sha256)) == 32 for model in published)
+    for model in published:
+        assert address(model, "") == model.address + model.file
+        assert address(model, "http://mirror/x/").startswith("http://mirror/x/Qwen/")
+
+
+def test_fetched_once(server: CratesIoServer, tmp_path: Path) -> None:
+    told: list[int] = []
+    path = fetch_model("small", tmp_path, server.url, told.append)
+    assert path.read_bytes() == BYTES
+    assert told[-1] == len(BYTES)
+    asked = len(server.requests)
+    assert fetch(server, tmp_path) == path
+    assert len(server.requests) == asked
+    assert left_in(tmp_path) == {"small.gguf"}
+
+
+def test_goes_on_after_a_cut(server: CratesIoServer, tmp_path: Path) -> None:
+    server.faults[URL] = [Fault(), Fault(cut_after=2 * LEAST_GAIN)]
+    assert fetch(server, tmp_path).read_bytes() == BYTES
+    assert server.sent(URL) == len(BYTES)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_goes_on_with_what_an_earlier_fetch_left(server: CratesIoServer, tmp_path: Path, ranges: bool) -> None:
+    """A server without ranges begins anew."""
+    server.ranges = ranges
+    (tmp_path / "small.gguf.part").write_bytes(BYTES[:LEAST_GAIN])
+    assert fetch(server, tmp_path).read_bytes() == BYTES
+    assert server.sent(URL) == len(BYTES) - (LEAST_GAIN if ranges else 0)
+
+
+def test_wrong_bytes_leave_nothing(server: CratesIoServer, tmp_path: Path) -> None:
+    server.faults[URL] = [Fault(), Fault(flip_at=LEAST_GAIN)]
+    with pytest.raises(BadInput, match=f"expected {SMALL.sha256}: it is deleted"):
+        fetch(server, tmp_path)
+    assert left_in(tmp_path) == set()
+    assert fetch(server, tmp_path).read_bytes() == BYTES
+
+
+@pytest.mark.parametrize("content", [BYTES + b"x", BYTES[:-1], b""])
+def test_other_size_is_refused_before_it_is_fetched(server: CratesIoServer, tmp_path: Path, content: bytes) -> None:
+    server.files[URL] = content
+    with pytest.raises(BadInput, match=f"has {len(content):,} bytes, expected {len(BYTES):,}"):
+        fetch(server, tmp_path)
+    assert left_in(tmp_path) == set()
+    assert server.sent(URL) == 0
+
+
+def test_absent_file_and_unknown_name(server: CratesIoServer, tmp_path: Path) -> None:
+    del server.files[URL]
+    with pytest.raises(BadInput, match="answered 404"):
+        fetch(server, tmp_path)
+    with pytest.raises(BadInput, match=r"no model 'large': take one of qwen2\.5-coder-0\.5b"):
+        fetch_model("large", tmp_path, server.url, lambda _: None)
+
+
+def test_disk_that_has_no_room(server: CratesIoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9, 9, 1000))
+    with pytest.raises(CannotWrite, match="1,000 are free"):
+        fetch(server, tmp_path)
+    assert left_in(tmp_path) == set()
+
+
+def test_damage_behind_our_back_is_seen(server: CratesIoServer, tmp_path: Path) -> None:
+    path = fetch(server, tmp_path)
+    path.write_bytes(BYTES[:-1] + b"\0")
+    with pytest.raises(BadInput, match=r"small\.gguf is not what was published"):
+        find_model("small", "", str(tmp_path))
+    path.write_bytes(BYTES[:-9])
+    with pytest.raises(BadInput, match=r"small\.gguf has .* it was cut"):
+        find_model("small", "", str(tmp_path))

@@ -1,0 +1,110 @@
+"""What is read in a description and a README: prose with its exact places, and nothing else."""
+
+import pytest
+from hypothesis import given, settings
+
+from enrichment.masking import mask
+from enrichment.passages import MOST, README_CHARACTERS, passages, read
+from testing.fuzzing import times
+from testing.hostile_texts import SOUP
+
+
+def texts(readme: str) -> list[str]:
+    return [passage.text for passage in passages(None, readme)]
+
+
+@pytest.mark.parametrize(
+    "readme",
+    [
+        "# A heading of words",
+        "A heading of words\n===",
+        "<h1 align=center>A heading of words</h1>",
+        "[![Build status words](a.svg)](https://a.b) ![more words](b.png)",
+        "[Documentation here](https://a) | [Crates here](https://b)",
+        "- [Only a link](https://a)",
+        "```rust\nlet words = here;\n```",
+        "````md\n```\ninner words here\n```\nmore words here\n````",
+        "~~~\nwords in here\n~~~",
+        "text:\n\n    indented words here",
+        "<pre>\nwords in here\n\nand after a gap\n</pre>",
+        "<!-- words in here\n\nand here -->",
+        "<script>words in here</script><style>more words in here</style>",
+        "| words here | more words |\n|---|---|\n| cell words | more of them |",
+        "<table><tr><td>words in a cell</td></tr></table>",
+        "[label words]: https://a.b 'title words'",
+        "## License\n\nLicensed under words of law.",
+        "## Installation\n\nSome words on it.\n\n### Deeper\n\nMore words on it.",
+        "Add this to your `Cargo.toml` now.",
+        "> [!NOTE]\n> Words of a note.",
+        ".. image:: a.svg\n   :alt: words in here",
+        "See https://docs.rs/a for more words.",
+        '{"summary": "words of a reply"}',
+    ],
+)
+def test_what_is_no_prose_is_left_out(readme: str) -> None:
+    assert texts(readme) == []
+    assert texts(f"{readme}\n\n# Next\n\nReal prose follows it.") == ["Real prose follows it."]
+
+
+@pytest.mark.parametrize(
+    ("readme", "expected"),
+    [
+        ("A **fast**, _small_ [parser](https://a.b/c_(d)) for `foo_bar`.", "A fast, small parser for foo_bar."),
+        ("Reads &amp; writes\n`Vec<T>` values.", "Reads & writes Vec<T> values."),
+        ("Turns snake_case into 2 * 3 words.", "Turns snake_case into 2 * 3 words."),
+        ("Uses [`Foo`] and [bar][b] well.[^1]\n\n[b]: https://a", "Uses Foo and bar well."),
+        ("Hides \u202eno bidi\u202c or \u200bzero width\x07.", "Hides no bidi or zero width."),
+        ("<p align='center'>\n    A tagline of <b>words</b>\n</p>", "A tagline of words"),
+        ("Servers, e.g. for logs, are read.", "Servers, e.g. for logs, are read."),
+    ],
+)
+def test_markup_is_cleaned(readme: str, expected: str) -> None:
+    assert texts(readme) == [expected]
+
+
+def test_items_know_their_section() -> None:
+    found = passages(None, "# Foo\n\n## Use cases\n\n* Parsing logs\n  of servers\n* Checking files. Quickly too.\n")
+    assert [(p.text, p.section, p.item) for p in found] == [
+        ("Parsing logs of servers", "Use cases", True),
+        ("Checking files.", "Use cases", True),
+        ("Quickly too.", "Use cases", True),
+    ]
+
+
+def test_titles_and_directives_of_restructuredtext() -> None:
+    readme = ".. image:: a\n   :target: b\n\nFoo\n~~~\n\nReads ``foo`` files.\n\n.. code:: rust\n\n   let some words;\n"
+    assert texts(readme) == ["Reads foo files."]
+    assert read(None, readme).headings == ["Foo"]
+
+
+def test_description_comes_first_and_may_be_indented() -> None:
+    found = passages("\n    Parses `foo`\n    files.\n", "Reads foo files too.")
+    assert [(p.field, p.text) for p in found] == [
+        ("description", "Parses foo files."),
+        ("readme", "Reads foo files too."),
+    ]
+
+
+def test_only_the_beginning_is_read() -> None:
+    assert len(passages(None, "Some words here. " * 5_000)) == MOST
+    assert "late" not in " ".join(texts("x" * README_CHARACTERS + "\n\nSome late words."))
+
+
+@settings(max_examples=times(200), deadline=None)
+@given(SOUP, SOUP)
+def test_places_are_exact_whatever_the_text(description: str, readme: str) -> None:
+    assert len(mask(readme)) == len(readme)
+    for passage in passages(description, readme):
+        source = description if passage.field == "description" else readme
+        assert 0 <= passage.start < passage.end <= len(source)
+        assert passage.text and passage.text == passage.text.strip() and passage.text.isprintable()
+        # the cleaned text begins and ends with what stands at its ends; an entity is written otherwise
+        if "&" not in source:
+            assert source[passage.start] == passage.text[0]
+            assert source[passage.end - 1] == passage.text[-1]
+
+
+@pytest.mark.parametrize("unit", ["a", "[", "](", "`", "*", "**a ", "<", "<a ", "<!--", "> ", "- ", "(", "&amp;", "|a"])
+def test_a_line_of_a_million_characters_is_cut(unit: str) -> None:
+    line = unit * (1_000_000 // len(unit))
+    assert all(p.end <= README_CHARACTERS for p in passages(line, line))
