@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from resources.common.errors import BadInput
-from resources.language_model.language_model import LanguageModel, Question, Reply, language_model, llama_child
+from resources.language_model import language_model, llama_child
+from resources.language_model.language_model import LanguageModel, Question, Reply
 from testing.tiny_model import write_tiny_model
 
 SCHEMA = {"type": "object", "properties": {"summary": {"type": "string"}}, "required": ["summary"]}

@@ -12,7 +12,7 @@ import pytest
 from cli.fetch_model import address, fetch_model
 from resources.common.errors import BadInput, CannotWrite
 from resources.common.http_client import LEAST_GAIN
-from resources.language_model.language_model import model_files
+from resources.language_model import model_files
 from resources.language_model.model_files import NAMED, NamedModel, find_model
 from testing.crates_io_server import CratesIoServer, Fault
 
