@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagster import ConfigurableResource
-
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -35,7 +33,8 @@ class Registered:
         return flavor.load_model(f"models:/{self.name}/{self.version}")
 
 
-class Tracking(ConfigurableResource):
+@dataclass(frozen=True)
+class Tracking:
     """The MLflow store in `folder`. MLflow is imported on first use: it costs seconds."""
 
     folder: str

@@ -16,7 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
-from dagster import ConfigurableResource
 
 from resources.cache.resource import CacheResource
 from resources.common.errors import BadInput
@@ -74,7 +73,8 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-class CratesIoIndex(ConfigurableResource):
+@dataclass(frozen=True)
+class CratesIoIndex:
     """Asks the feeds at `static_url` and the index at `index_url`; keeps what it needs for the next time in `folder`,
     and the files themselves in `cache`.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ TABLES = ("crates", "versions", "yanks", "dependencies", "advisories", "texts")
 SQL = Path(__file__).parent / "bundled"
 
 
+@dataclass(frozen=True)
 class BundledRegistry(RegistrySource):
     """One snapshot of the registry and the advisories, in `folder` (format: `sample/README.md`)."""
 

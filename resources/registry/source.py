@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
-from dagster import ConfigurableResource
 
 from resources.common.errors import BadInput
 
@@ -59,7 +58,7 @@ class Unread:
     reason: str
 
 
-class RegistrySource(ConfigurableResource, ABC):
+class RegistrySource(ABC):
     """Gives registry facts, one snapshot at a time, as DuckDB queries in the columns of the registry tables."""
 
     @abstractmethod

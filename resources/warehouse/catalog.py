@@ -1,11 +1,11 @@
 """`catalog.duckdb`: views over the current files, for SQL users. Replaced whole, so nobody ever waits for a lock."""
 
 import fcntl
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
-from dagster import ConfigurableResource
 
 from resources.common.errors import CannotWrite
 from resources.warehouse.schema import Table
@@ -15,7 +15,8 @@ from resources.warehouse.table_store import TableStore
 STORAGE_VERSION = "v1.2.0"
 
 
-class Catalog(ConfigurableResource):
+@dataclass(frozen=True)
+class Catalog:
     """The file of views at `path`."""
 
     path: str

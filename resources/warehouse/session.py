@@ -1,17 +1,18 @@
 """DuckDB sessions: in memory, bounded, with Cargo's rules loaded. No database file is ever written by an asset."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from dagster import ConfigurableResource
 
 from resources.warehouse.table_store import TableStore
 
 CARGO = sorted((Path(__file__).parents[1] / "cargo").glob("*.sql"))
 
 
-class Sessions(ConfigurableResource):
+@dataclass(frozen=True)
+class Sessions:
     """Opens DuckDB sessions; spills to `scratch` beyond `memory`."""
 
     scratch: str

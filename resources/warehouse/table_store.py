@@ -21,7 +21,6 @@ from typing import TypeAlias
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dagster import ConfigurableResource
 
 from resources.common.errors import BadInput, CannotWrite
 from resources.common.files import settle
@@ -54,7 +53,8 @@ def tag_of(table: str) -> str:
     return f"table:{table}"
 
 
-class TableStore(ConfigurableResource):
+@dataclass(frozen=True)
+class TableStore:
     """Publishes tables under `root` and finds what is current."""
 
     root: str

@@ -1,5 +1,6 @@
 """Today's crates.io: the database dump, the RustSec advisories from their repository, the archive of downloads."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +30,7 @@ SQL = Path(__file__).parent / "sql"
 CLOCKS_DIFFER = timedelta(hours=1)
 
 
+@dataclass(frozen=True)
 class CratesIoDump(RegistrySource):
     """The newest dump at `dump` (an https address or a path; zip or tar.gz), and the snapshots kept in `folder`.
 
