@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.common.files import settle
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
 from resources.common.settings import Settings
 from resources.language_model.model_files import NAMED, NamedModel, find_model
 
@@ -53,7 +53,7 @@ def address(named: NamedModel, url: str) -> str:
 
 def _download(named: NamedModel, source: str, partial: Path, progress: Callable[[int], None]) -> None:
     client = HttpClient(None)  # publishers of models ask for no contact
-    remote = client.look(source)
+    remote = client.head(source)
     if remote.bytes != named.bytes:
         raise BadInput(f"{source} has {remote.bytes:,} bytes, expected {named.bytes:,}: take it from another server")
     missing = named.bytes - (partial.stat().st_size if partial.exists() else 0)

@@ -1,4 +1,4 @@
-"""Certificates for servers on the loopback."""
+"""Self-signed certificates for servers on 127.0.0.1."""
 
 import ipaddress
 import ssl
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def certified(folder: Path) -> ssl.SSLContext:
-    """A server's TLS with a certificate of its own for the loopback, in `folder`/cert.pem."""
+    """A TLS context with a new certificate for 127.0.0.1, which is written to `folder`/cert.pem."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
     now = datetime.now(UTC)
@@ -22,9 +22,9 @@ def certified(folder: Path) -> ssl.SSLContext:
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    pem, unencrypted = serialization.Encoding.PEM, serialization.NoEncryption()
     (folder / "cert.pem").write_bytes(cert.public_bytes(pem))
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, unencrypted))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context

@@ -1,4 +1,4 @@
-"""A local server that serves files as static.crates.io does, fails on demand and remembers what it was asked."""
+"""A local HTTP server that serves files like static.crates.io, injects faults and records its requests."""
 
 import gzip
 import hashlib
@@ -27,44 +27,44 @@ TYPES = {
     ".html": "text/html",
 }
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-PIECE = 1 << 16  # bytes written at once
+PIECE_BYTES = 1 << 16  # written at once
 WEB_PAGE = b"<!doctype html><title>Sign in</title>"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """How one answer goes wrong; without arguments it does not. What fits together may be combined."""
+    """What is wrong with one response; nothing by default. Faults may be combined."""
 
-    status: int | None = None  # instead of the file, with an empty body
+    status: int | None = None  # instead of 200, with an empty body
     retry_after: str | None = None
     web_page: bool = False  # status 200 and text/html
-    whole: bool = False  # as if ranges were unknown here
-    encoded: bool = False  # gzip, though nobody asked for it
-    cut_after: int | None = None  # bytes of the body, then the connection is closed
-    more: int = 0  # bytes sent beyond the range
-    skip: int = 0  # first bytes of the range left out, as Content-Range then says
-    flip_at: int | None = None  # offset in the file of a byte with one bit wrong
+    ignore_range: bool = False  # the whole file with status 200
+    compressed: bool = False  # gzip, whatever Accept-Encoding says
+    disconnect_after: int | None = None  # bytes of the body, then the connection is closed
+    extra_bytes: int = 0  # sent after the range
+    skip: int = 0  # first bytes of the range that are left out of body and Content-Range
+    flip_at: int | None = None  # offset in the file of a byte with one flipped bit
     pause_s: float = 0.0  # after every `piece` bytes
-    piece: int = PIECE
-    hang: bool = False  # no answer until the client goes away
+    piece: int = PIECE_BYTES
+    hang: bool = False  # no response until the client disconnects
 
 
 @dataclass
 class Request:
-    """One request as it came, and how many bytes of body were handed to the connection for it so far."""
+    """One request, and how many bytes of its response body were written to the connection so far."""
 
     at: float  # monotonic seconds
     method: str
     path: str
     headers: dict[str, str]
-    sent: int = 0
+    bytes_sent: int = 0
 
 
 @dataclass
 class CratesIoServer:
-    """Serves `files` by path until the end of the with block. Change `files`, `faults` and so on at any time.
+    """Serves `files` by path inside a with block. `files`, `faults` and the rest may change at any time.
 
-    `faults[path]` are used up one per request, HEAD too; `requests` are those that came, in order.
+    Each request for a path, HEAD included, takes the first of `faults[path]`; `requests` are recorded in order.
     """
 
     files: dict[str, bytes | Path] = field(default_factory=dict)
@@ -92,17 +92,17 @@ class CratesIoServer:
         self._server.server_close()
         self._thread.join()
 
-    def asked(self, path: str, method: str = "GET") -> list[Request]:
+    def requests_for(self, path: str, method: str = "GET") -> list[Request]:
         """The requests for a path, in order."""
         return [r for r in self.requests if (r.path, r.method) == (path, method)]
 
-    def sent(self, path: str) -> int:
-        """The bytes of body sent for a path, all answers together."""
-        return sum(r.sent for r in self.requests if r.path == path)
+    def bytes_sent(self, path: str) -> int:
+        """The bytes of all response bodies for a path."""
+        return sum(r.bytes_sent for r in self.requests if r.path == path)
 
 
 class _Server(ThreadingTCPServer):
-    """Not http.server's: that one asks the name service for its own name when it starts."""
+    """Not HTTPServer, which looks up its own host name when it starts."""
 
     daemon_threads = True
     block_on_close = False
@@ -113,7 +113,7 @@ class _Server(ThreadingTCPServer):
 
 @dataclass(frozen=True)
 class _Body:
-    """What is served for a path: where its bytes are, how many, and what the headers say of them."""
+    """The file for a path: its bytes, their number, and the values of its headers."""
 
     source: bytes | Path
     size: int
@@ -122,7 +122,7 @@ class _Body:
     type: str
 
     def pieces(self, start: int, end: int, piece: int) -> Iterator[bytes]:
-        """The bytes from `start` to before `end`, `piece` at a time."""
+        """The bytes [start, end), `piece` at a time."""
         if isinstance(self.source, bytes):
             for at in range(start, end, piece):
                 yield self.source[at : min(at + piece, end)]
@@ -135,24 +135,24 @@ class _Body:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # headers and body are written apart: the body would wait for 40 ms
+    disable_nagle_algorithm = True  # else the body, written after the headers, would wait 40 ms
     server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silence: `requests` is the log."""
+        """Logs nothing: see `requests`."""
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         site = self.server.site
         self.record = Request(time.monotonic(), str(self.command), self.path, dict(self.headers.items()))
         site.requests.append(self.record)
-        scripted = site.faults.get(self.path)
-        fault = scripted.pop(0) if scripted else Fault()
+        faults = site.faults.get(self.path)
+        fault = faults.pop(0) if faults else Fault()
         if fault.hang:
             self.connection.recv(1)
             self.close_connection = True
@@ -180,19 +180,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, fault: Fault) -> None:
         site = self.server.site
         source = WEB_PAGE if fault.web_page else site.files[self.path]
-        if fault.encoded:
+        if fault.compressed:
             source = gzip.compress(source if isinstance(source, bytes) else source.read_bytes(), mtime=0)
         body = _body(source, "/page.html" if fault.web_page else self.path, site.last_modified)
         headers = {"Content-Type": body.type, "Last-Modified": format_datetime(body.last_modified, usegmt=True)}
         if site.etags:
             headers["ETag"] = body.etag
-        if fault.encoded:
+        if fault.compressed:
             headers["Content-Encoding"] = "gzip"
-        if self._known(body):
+        if self._is_not_modified(body):
             self._empty(304, headers)
             return
         span = (0, body.size)
-        if site.ranges and not fault.whole:
+        if site.ranges and not fault.ignore_range:
             headers["Accept-Ranges"] = "bytes"
             span = self._span(body)
         if span is None:
@@ -202,33 +202,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, body: _Body, headers: dict[str, str], span: tuple[int, int], fault: Fault) -> None:
         start, end = span[0] + fault.skip, span[1]
-        part = "Accept-Ranges" in headers and self._asks_range(body)
-        if part:
+        is_range = "Accept-Ranges" in headers and self._asks_range(body)
+        if is_range:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{body.size}"
-        self._head(206 if part else 200, {**headers, "Content-Length": str(end - start + fault.more)})
+        self._head(206 if is_range else 200, {**headers, "Content-Length": str(end - start + fault.extra_bytes)})
         if self.command == "GET":
             try:
                 self._write(body, start, end, fault)
-            except OSError:  # the client has left
+            except OSError:  # the client disconnected
                 self.close_connection = True
 
     def _write(self, body: _Body, start: int, end: int, fault: Fault) -> None:
-        stop = end if fault.cut_after is None else min(end, start + fault.cut_after)
+        stop = end if fault.disconnect_after is None else min(end, start + fault.disconnect_after)
         at = start
-        for piece in chain(body.pieces(start, stop, fault.piece), [bytes(fault.more)]):
+        for piece in chain(body.pieces(start, stop, fault.piece), [bytes(fault.extra_bytes)]):
             if fault.flip_at is not None and at <= fault.flip_at < at + len(piece):
                 flipped = bytearray(piece)
                 flipped[fault.flip_at - at] ^= 1
                 piece = bytes(flipped)
-            self.record.sent += len(piece)  # before: the client may be done as soon as it is written
+            self.record.bytes_sent += len(piece)  # before the write, after which the client may finish at once
             self.wfile.write(piece)
             at += len(piece)
             time.sleep(fault.pause_s)
-        if fault.cut_after is not None:
+        if fault.disconnect_after is not None:
             self.close_connection = True
 
-    def _known(self, body: _Body) -> bool:
-        """Whether the client has the file already; a tag, if sent, is all that counts."""
+    def _is_not_modified(self, body: _Body) -> bool:
+        """Whether the client has this version of the file. If-None-Match takes precedence over If-Modified-Since."""
         tags = self.headers.get("If-None-Match")
         if tags is not None:
             return body.etag in [tag.strip() for tag in tags.split(",")]
@@ -241,11 +241,11 @@ class _Handler(BaseHTTPRequestHandler):
         return holds and RANGE.fullmatch(self.headers.get("Range", "")) is not None
 
     def _span(self, body: _Body) -> tuple[int, int] | None:
-        """First byte and the one after the last; None if the range asked for is not in the file."""
-        asked = RANGE.fullmatch(self.headers.get("Range", ""))
-        if not asked or not self._asks_range(body):
+        """The requested range as [start, end); None if it is not in the file."""
+        requested = RANGE.fullmatch(self.headers.get("Range", ""))
+        if not requested or not self._asks_range(body):
             return 0, body.size
-        first, last = asked.groups()
+        first, last = requested.groups()
         if not first:
             span = (max(0, body.size - int(last or 0)), body.size)
         else:
@@ -264,6 +264,6 @@ def _body(source: bytes | Path, path: str, last_modified: datetime) -> _Body:
 
 @lru_cache
 def _etag(path: Path, _mtime_ns: int, _size: int) -> str:
-    """Hashed once for every state of the file: a dump has gigabytes."""
+    """Hashes each version of a file once: a dump has gigabytes."""
     with path.open("rb") as file:
         return f'"{hashlib.file_digest(file, "sha256").hexdigest()[:32]}"'

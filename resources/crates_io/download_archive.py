@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from resources.common.errors import BadInput, CannotWrite
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
 
 FOLDER = "archive/version-downloads"
 MOST_BYTES_OF_INDEX = 4 * 1024 * 1024  # 12 years have 0.2 MB
@@ -57,7 +57,7 @@ class ArchivedDay:
 def list_days(client: HttpClient, static_url: str) -> list[ArchivedDay]:
     """The days in the archive, oldest first. Raises BadInput if its index is not as expected."""
     url = f"{static_url.rstrip('/')}/{FOLDER}/index.json"
-    answer = client.get(url, most_bytes=MOST_BYTES_OF_INDEX)
+    answer = client.get(url, max_bytes=MOST_BYTES_OF_INDEX)
     if answer.status != 200:
         raise BadInput(f"{url} is missing: check the address of crates.io's static files")
     try:
@@ -82,7 +82,7 @@ def fetch_day(client: HttpClient, static_url: str, day: ArchivedDay, folder: Pat
     if path.exists() and path.stat().st_size == day.bytes:
         return path
     url = f"{static_url.rstrip('/')}/{FOLDER}/{day.name}"
-    answer = client.get(url, most_bytes=day.bytes)
+    answer = client.get(url, max_bytes=day.bytes)
     if len(answer.body) != day.bytes:
         found = "is missing" if answer.status == 404 else f"has {len(answer.body)} bytes"
         raise BadInput(f"{url} {found}, the archive's index says {day.bytes} bytes: list the days and fetch it again")

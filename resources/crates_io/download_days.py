@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import duckdb
 
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
 from resources.crates_io.download_archive import fetch_day, list_days, view_breaks, view_days
 from resources.registry.snapshot_archive import KeptFile, SnapshotArchive, kept_file
 from resources.registry.source import Say

@@ -20,7 +20,8 @@ import pyarrow as pa
 from resources.cache.resource import CacheResource
 from resources.common.errors import BadInput
 from resources.common.files import settle
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
+from resources.common.http.responses import CachedResponse
 from resources.crates_io.rss_feed import MOST_BYTES, FeedItem, RejectedItem, read_feed
 from resources.crates_io.sparse_index import DEPENDENCIES, VERSIONS, RejectedLine, fetch_crates, read_index_file
 from resources.registry.snapshot_archive import writing
@@ -28,6 +29,7 @@ from resources.registry.snapshot_archive import writing
 NEW_CRATES, NEW_VERSIONS = FEEDS = ("/rss/crates.xml", "/rss/updates.xml")
 # seconds; a run that is under way may still publish a table that belongs to a file of this age
 STALE_AFTER = 86_400
+RESPONSE_TTL_S = 30 * 86_400.0  # of cached index files
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class CratesIoIndex:
         """A feed's items, none if it is as before, and the validators with its new ones."""
         url = f"{self.static_url.rstrip('/')}{feed}"
         etag, modified = validators.get(feed, (None, None))
-        answer = client.get(url, most_bytes=MOST_BYTES, etag=etag, last_modified=modified)
+        answer = client.get(url, max_bytes=MOST_BYTES, etag=etag, last_modified=modified)
         if answer.status == 404:
             raise BadInput(f"{url} is not there: check CRATES_STATIC_URL")
         try:
@@ -125,7 +127,9 @@ class CratesIoIndex:
 
     def look(self, names: Iterable[str], seen: Mapping[str, Seen]) -> Look:
         """Reads the index files of crates; those that are as `seen` are not sent again."""
-        client, started = HttpClient(self.contact, cache=self.cache.open()), now()
+        # the server confirms each time that a cached body is current, so no other write can make it wrong
+        responses = self.cache.namespace("http", kind=CachedResponse, ttl=RESPONSE_TTL_S, immutable=True)
+        client, started = HttpClient(self.contact, cache=responses), now()
         # names that differ in case only have one file
         wanted = {name.lower(): name for name in names}.values()
         tags = {name: known.etag for name, known in seen.items() if known.etag}

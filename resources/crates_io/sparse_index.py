@@ -17,7 +17,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from resources.common.errors import BadInput
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
 from resources.registry.columns import COLUMNS
 
 MOST_BYTES_OF_FILE = 64 * 1024 * 1024
@@ -102,7 +102,7 @@ def fetch_crates(
 
     def fetch(name: str) -> CrateFile:
         url = f"{index_url.rstrip('/')}/{index_path(name)}"
-        answer = client.get(url, most_bytes=MOST_BYTES_OF_FILE, etag=validators.get(name))
+        answer = client.get(url, max_bytes=MOST_BYTES_OF_FILE, etag=validators.get(name))
         return CrateFile(name, answer.status, answer.body, answer.etag)
 
     under_way: deque[Future[CrateFile]] = deque()

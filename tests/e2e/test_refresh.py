@@ -99,14 +99,14 @@ def test_without_a_contact_nothing_is_asked(home: Path, server: CratesIoServer) 
 
 def test_from_nothing_to_scores(home: Path, server: CratesIoServer, dump: Dump) -> None:
     """A connection that is cut in the middle of a table does not stop it, nor does it cost much."""
-    server.faults[DUMP] = [Fault(), Fault(), Fault(), Fault(), Fault(cut_after=5000)]
+    server.faults[DUMP] = [Fault(), Fault(), Fault(), Fault(), Fault(disconnect_after=5000)]
     done = refresh(home, server.url)
     assert done.returncode == 0, done.stdout + done.stderr
     some, whole = fetched(done.stdout)
     assert whole == len(served(server))
     assert needed(served(server)) < some < needed(served(server)) + LOOK
     assert needed(served(server)) < 0.8 * whole
-    assert server.sent(DUMP) < some + LOOK
+    assert server.bytes_sent(DUMP) < some + LOOK
     agents = {request.headers["User-Agent"] for request in server.requests}
     assert agents == {"rust-crate-pipeline/0.1 (tests@example.org)"}
     counted = "select (select count(*) from crates), (select count(*) from versions), (select count(*) from scores)"
@@ -116,7 +116,7 @@ def test_from_nothing_to_scores(home: Path, server: CratesIoServer, dump: Dump) 
     assert ask(home, "select snapshot::varchar, fetched_bytes = $$ from snapshots".replace("$$", str(some))) == [
         ("2026-11-20", True)
     ]
-    assert ask(home, "select snapshot::varchar, source_bytes = own_bytes, table_bytes > 0 from kept_snapshots") == [
+    assert ask(home, "select snapshot::varchar, source_bytes = own_bytes, table_bytes > 0 from retained_snapshots") == [
         ("2026-11-20", True, True)
     ]
 
@@ -125,7 +125,7 @@ def test_again_fetches_only_a_look(home: Path, server: CratesIoServer) -> None:
     before = len(server.requests)
     done = refresh(home, server.url)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sum(request.sent for request in server.requests[before:]) < LOOK
+    assert sum(request.bytes_sent for request in server.requests[before:]) < LOOK
     assert "train_predictor" not in done.stdout
 
 
@@ -142,7 +142,7 @@ def test_next_dump_brings_what_changed(home: Path, server: CratesIoServer, dump:
     assert some < needed(served(server), "versions") + LOOK
     assert "data/dependencies.csv did not change since an earlier snapshot and is not fetched" in done.stdout
     assert ask(home, "select count(*) from versions where num = '9999.0.0'") == [(1,)]
-    kept = ask(home, "select snapshot::varchar, own_bytes < source_bytes from kept_snapshots order by all")
+    kept = ask(home, "select snapshot::varchar, own_bytes < source_bytes from retained_snapshots order by all")
     assert kept == [("2026-11-20", False), ("2026-11-21", True)]
     name = next(c["name"] for c in dump["crates"] if c["id"] == newest["crate_id"])
     assert ask(home, f"select as_of::varchar, default_version from scores where name = '{name}'") == [
@@ -176,7 +176,7 @@ def test_plan_trains_at_first_and_after_a_week() -> None:
         "train_predictor",
         "compute_features",
         "score_crates",
-        "keep_snapshots",
+        "prune_snapshots",
     ]
     assert "train_predictor" not in [job for job, _ in plan("2026-11-20", date(2026, 11, 13))]
     assert "train_predictor" in [job for job, _ in plan("2026-11-20", date(2026, 11, 12))]

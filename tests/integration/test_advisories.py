@@ -25,7 +25,7 @@ from resources.advisories.git import GitFailed, git
 from resources.advisories.git_reader import read_repository
 from resources.advisories.schema import ADVISORIES, OSV_ADVISORIES, Rejected, Unreadable
 from resources.common.errors import BadInput, CannotWrite
-from resources.common.http_client import SourceUnreachable
+from resources.common.errors import SourceUnreachable
 from resources.common.settings import ADVISORY_DATABASE
 from testing import osv_archive as archive
 from testing import semver_reference as semver

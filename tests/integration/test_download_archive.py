@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.common.errors import BadInput, CannotWrite
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
 from resources.common.settings import PROJECT
 from resources.crates_io.download_archive import BREAKS, ArchivedDay, fetch_day, list_days, view_breaks, view_days
 from testing.crates_io_server import CratesIoServer, Fault
@@ -94,7 +94,7 @@ def test_a_day_is_fetched_once(site: CratesIoServer, client: HttpClient, tmp_pat
     path = fetch_day(client, site.url, listed, folder)
     assert (path, path.read_bytes()) == (folder / "2024-08-01.csv", DAY)
     assert fetch_day(client, site.url, listed, folder) == path
-    assert len(site.asked("/archive/version-downloads/2024-08-01.csv")) == 1
+    assert len(site.requests_for("/archive/version-downloads/2024-08-01.csv")) == 1
 
     path.write_bytes(DAY[:-5])
     assert fetch_day(client, site.url, listed, folder).read_bytes() == DAY
@@ -138,7 +138,7 @@ def test_a_day_cut_replaced_or_gone_is_refused(site: CratesIoServer, client: Htt
     assert list(tmp_path.iterdir()) == []
 
     site.files[path] = DAY
-    site.faults[path] = [Fault(cut_after=10)]
+    site.faults[path] = [Fault(disconnect_after=10)]
     assert fetch_day(client, site.url, day("2024-08-01"), tmp_path).read_bytes() == DAY
 
 

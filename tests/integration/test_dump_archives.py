@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.table_asset import Tools
+from pipeline_defs.build import Resources
 from resources.common.errors import BadInput, CannotWrite
-from resources.common.http_client import SourceChanged
+from resources.common.http.responses import SourceChanged
 from resources.common.settings import PROJECT
 from resources.crates_io.dump.fetch import fetch_tables
 from resources.crates_io.dump.file_bytes import LocalBytes
@@ -39,7 +39,7 @@ from testing.live_source import (
     NEXT_AT,
     NEXT_KEY,
     archive_of,
-    live_tools,
+    live_resources,
     load,
     pack,
     silent,
@@ -74,10 +74,10 @@ def server() -> Iterator[CratesIoServer]:
         yield running
 
 
-def installed(data: Path, loaded_dump: Path, dump: str | Path, one_advisory: Path) -> Tools:
+def installed(data: Path, loaded_dump: Path, dump: str | Path, one_advisory: Path) -> Resources:
     """An installation that has loaded the dump of KEY and is asked to take another."""
     shutil.copytree(loaded_dump, data)
-    return live_tools(data, dump, one_advisory)
+    return live_resources(data, dump, one_advisory)
 
 
 def kept_bytes(archive: SnapshotArchive, key: str) -> dict[str, bytes]:
@@ -85,7 +85,7 @@ def kept_bytes(archive: SnapshotArchive, key: str) -> dict[str, bytes]:
     return {name: archive.verified(file).read_bytes() for name, file in archive.need(key).files.items()}
 
 
-def refused(tools: Tools, key: str, message: str) -> None:
+def refused(tools: Resources, key: str, message: str) -> None:
     """Fetching fails so, publishes nothing, and leaves what was good as it was."""
     archive = archive_of(tools)
     before, tables = kept_bytes(archive, KEY), state(tools)
@@ -476,7 +476,7 @@ def test_metadata_of_a_large_tar(tmp_path: Path, one_advisory: Path) -> None:
     dump = large_dump()
     (tmp_path / "dump").write_bytes(tar_gz_bytes(dump, NEWEST, SMALL_AT))
     assert (tmp_path / "dump").stat().st_size > 2 << 20
-    source = source_of(live_tools(tmp_path / "data", tmp_path / "dump", one_advisory))
+    source = source_of(live_resources(tmp_path / "data", tmp_path / "dump", one_advisory))
     assert source.newest().key == KEY
 
 
@@ -526,14 +526,14 @@ def test_only_the_needed_tables_are_fetched_and_only_once(
     tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes
 ) -> None:
     server.files[ZIP] = large_zip
-    tools = live_tools(tmp_path / "data", server.url + ZIP, one_advisory)
+    tools = live_resources(tmp_path / "data", server.url + ZIP, one_advisory)
     snapshot = source_of(tools).fetch(KEY, silent)
     needed = needed_bytes(large_zip, *CSV_TABLES)
-    assert needed < server.sent(ZIP) <= needed + ALLOWANCE < 0.6 * len(large_zip)
-    assert snapshot.bytes_fetched == server.sent(ZIP)
+    assert needed < server.bytes_sent(ZIP) <= needed + ALLOWANCE < 0.6 * len(large_zip)
+    assert snapshot.bytes_fetched == server.bytes_sent(ZIP)
     # the same again
     source_of(tools).fetch(KEY, silent)
-    assert snapshot.bytes_fetched == server.sent(ZIP)
+    assert snapshot.bytes_fetched == server.bytes_sent(ZIP)
     # the next day one table has changed
     dump = large_dump()
     dump["version_downloads"] = [d | {"downloads": d["downloads"] + 1} for d in dump["version_downloads"]]
@@ -541,8 +541,8 @@ def test_only_the_needed_tables_are_fetched_and_only_once(
     server.requests.clear()
     later = source_of(tools).fetch(NEXT_KEY, silent)
     changed = needed_bytes(later_zip, "version_downloads")
-    assert changed < server.sent(ZIP) <= changed + ALLOWANCE
-    assert later.bytes_fetched == server.sent(ZIP)
+    assert changed < server.bytes_sent(ZIP) <= changed + ALLOWANCE
+    assert later.bytes_fetched == server.bytes_sent(ZIP)
     # what did not change is there once
     archive = archive_of(tools)
     first, second = archive.need(KEY).files, archive.need(NEXT_KEY).files
@@ -559,10 +559,10 @@ def test_a_look_costs_next_to_nothing(
     tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes
 ) -> None:
     server.files |= {ZIP: large_zip, TAR: tar_gz_bytes(large_dump(), NEWEST, SMALL_AT)}
-    assert source_of(live_tools(tmp_path, server.url + ZIP, one_advisory)).newest().key == KEY
-    assert server.sent(ZIP) <= TAIL + 1_000
-    assert source_of(live_tools(tmp_path, server.url + TAR, one_advisory)).newest().key == KEY
-    assert server.sent(TAR) <= (1 << 20) + 2
+    assert source_of(live_resources(tmp_path, server.url + ZIP, one_advisory)).newest().key == KEY
+    assert server.bytes_sent(ZIP) <= TAIL + 1_000
+    assert source_of(live_resources(tmp_path, server.url + TAR, one_advisory)).newest().key == KEY
+    assert server.bytes_sent(TAR) <= (1 << 20) + 2
 
 
 @pytest.mark.parametrize("path", [ZIP, TAR])
@@ -575,7 +575,7 @@ def test_file_replaced_in_the_middle_of_a_fetch(
     server.files[path] = make(old, NEWEST, NEXT_AT)
     replaced = make(new, NEWEST, NEXT_AT.replace("11-21", "11-22"))
     # the file is another one from the middle of the largest part on
-    server.faults[path] = [*([Fault()] * (8 if path == ZIP else 4)), Fault(cut_after=200_000)]
+    server.faults[path] = [*([Fault()] * (8 if path == ZIP else 4)), Fault(disconnect_after=200_000)]
     tools = installed(tmp_path / "data", loaded_dump, server.url + path, one_advisory)
 
     def report(what: str, done: int, size: int) -> None:
@@ -593,13 +593,13 @@ def test_cut_connection_goes_on_where_it_was(
     tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes
 ) -> None:
     server.files[ZIP] = large_zip
-    plain = source_of(live_tools(tmp_path / "plain", server.url + ZIP, one_advisory)).fetch(KEY, silent)
+    plain = source_of(live_resources(tmp_path / "plain", server.url + ZIP, one_advisory)).fetch(KEY, silent)
     server.requests.clear()
-    server.faults[ZIP] = [*([Fault()] * 8), Fault(cut_after=300_000), Fault(cut_after=200_000)]
-    cut = source_of(live_tools(tmp_path / "cut", server.url + ZIP, one_advisory)).fetch(KEY, silent)
+    server.faults[ZIP] = [*([Fault()] * 8), Fault(disconnect_after=300_000), Fault(disconnect_after=200_000)]
+    cut = source_of(live_resources(tmp_path / "cut", server.url + ZIP, one_advisory)).fetch(KEY, silent)
     assert server.faults[ZIP] == []
     assert cut.sha256 == plain.sha256
-    assert server.sent(ZIP) == plain.bytes_fetched
+    assert server.bytes_sent(ZIP) == plain.bytes_fetched
 
 
 # CratesIoDump alone, which is imported sooner than all of the pipeline
@@ -628,7 +628,7 @@ def test_killed_fetch_is_gone_on_with(
     path: str, tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes
 ) -> None:
     server.files[path] = data = large_zip if path == ZIP else tar_gz_bytes(large_dump(), NEWEST, SMALL_AT)
-    tools = live_tools(tmp_path / "data", server.url + path, one_advisory)
+    tools = live_resources(tmp_path / "data", server.url + path, one_advisory)
     # the first requests look at the file; then comes a table, or the tar, slowly
     server.faults[path] = [*([Fault()] * (8 if path == ZIP else 4)), Fault(pause_s=0.02, piece=1 << 15)]
     process = fetching(tmp_path / "data", server.url + path, one_advisory)
@@ -646,9 +646,9 @@ def test_killed_fetch_is_gone_on_with(
     server.requests.clear()
     snapshot = source_of(tools).fetch(KEY, silent)
     whole = needed_bytes(large_zip, *CSV_TABLES) + ALLOWANCE if path == ZIP else len(data) + (1 << 20) + 10
-    assert server.sent(path) <= whole - left
+    assert server.bytes_sent(path) <= whole - left
     assert kept_bytes(archive_of(tools), KEY)
-    assert snapshot.bytes_fetched == server.sent(path)
+    assert snapshot.bytes_fetched == server.bytes_sent(path)
 
 
 def test_tables_of_a_fetch_that_failed_later_are_not_fetched_again(
@@ -656,7 +656,7 @@ def test_tables_of_a_fetch_that_failed_later_are_not_fetched_again(
 ) -> None:
     """The advisory database may be away when the dump is here already."""
     server.files[ZIP] = large_zip
-    away = source_of(live_tools(tmp_path / "data", server.url + ZIP, tmp_path / "nowhere"))
+    away = source_of(live_resources(tmp_path / "data", server.url + ZIP, tmp_path / "nowhere"))
     with pytest.raises(Exception, match="nowhere cannot be fetched"):
         away.fetch(KEY, silent)
     assert away.archive.keys() == []
@@ -664,8 +664,8 @@ def test_tables_of_a_fetch_that_failed_later_are_not_fetched_again(
     spoilt = next(path for path in away.archive.objects.iterdir() if path.name.startswith("users"))
     spoilt.write_bytes(spoilt.read_bytes()[:-20])
     server.requests.clear()
-    source_of(live_tools(tmp_path / "data", server.url + ZIP, one_advisory)).fetch(KEY, silent)
-    assert server.sent(ZIP) <= needed_bytes(large_zip, "users") + ALLOWANCE
+    source_of(live_resources(tmp_path / "data", server.url + ZIP, one_advisory)).fetch(KEY, silent)
+    assert server.bytes_sent(ZIP) <= needed_bytes(large_zip, "users") + ALLOWANCE
 
 
 def test_two_processes_fetch_once(tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes) -> None:
@@ -674,7 +674,7 @@ def test_two_processes_fetch_once(tmp_path: Path, one_advisory: Path, server: Cr
     told = [process.communicate(timeout=100)[0].splitlines()[-1] for process in two]
     assert told[0] == told[1]
     assert told[0].startswith("fetched ")
-    assert server.sent(ZIP) <= needed_bytes(large_zip, *CSV_TABLES) + ALLOWANCE
+    assert server.bytes_sent(ZIP) <= needed_bytes(large_zip, *CSV_TABLES) + ALLOWANCE
 
 
 def test_pruning_waits_for_a_fetch(
@@ -684,7 +684,7 @@ def test_pruning_waits_for_a_fetch(
     server.files[ZIP] = large_zip
     server.faults[ZIP] = [*([Fault()] * 10), Fault(pause_s=0.01, piece=1 << 13)]
     process = fetching(tmp_path / "data", server.url + ZIP, one_advisory)
-    tools = live_tools(tmp_path / "data", server.url + ZIP, one_advisory)
+    tools = live_resources(tmp_path / "data", server.url + ZIP, one_advisory)
     assert process.stdout
     for line in process.stdout:
         if not line.startswith("data/crates.csv"):
@@ -723,7 +723,7 @@ def test_full_disk(tmp_path: Path, one_advisory: Path, loaded_dump: Path) -> Non
 
 def test_folder_that_cannot_be_written(tmp_path: Path, one_advisory: Path, loaded_dump: Path) -> None:
     (tmp_path / "file").write_text("")
-    source = source_of(live_tools(tmp_path / "file", loaded_dump.parent / "dump.zip", one_advisory))
+    source = source_of(live_resources(tmp_path / "file", loaded_dump.parent / "dump.zip", one_advisory))
     with pytest.raises(CannotWrite, match=r"cannot write .*set CRATES_DATA to a folder that can be written"):
         source.fetch(KEY, silent)
 

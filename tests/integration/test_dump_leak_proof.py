@@ -18,7 +18,7 @@ from resources.common.settings import Settings
 from testing.advisory_database import adds, row, write_repository
 from testing.crates_io_server import CratesIoServer
 from testing.dumps import CRATES, SMALL_AT, Dump, small_dump, zip_bytes
-from testing.table_builds import build, build_registry, sources_tools
+from testing.table_builds import build, build_registry, resources_of
 
 NEWEST = date.fromisoformat(SMALL_AT[:10])
 FIRST = date(2019, 1, 1)
@@ -67,7 +67,7 @@ def features(folder: Path, dump: Dump, stamp: str, as_of: date, advisory_db: Pat
     """`features[as_of]` from a dump made at `stamp`."""
     (folder / "dump.zip").write_bytes(zip_bytes(dump, "2026-08", stamp))
     defaults = Settings.from_env()
-    with_tools = sources_tools(
+    resources = resources_of(
         replace(
             defaults,
             data=folder / "data",
@@ -78,8 +78,8 @@ def features(folder: Path, dump: Dump, stamp: str, as_of: date, advisory_db: Pat
             **live,
         )
     )
-    build_registry(with_tools, stamp[:10])
-    return build("features", as_of.isoformat(), with_tools).rows
+    build_registry(resources, stamp[:10])
+    return build("features", as_of.isoformat(), resources).rows
 
 
 @st.composite

@@ -16,7 +16,9 @@ from dagster import DagsterInstance, RunRequest, SkipReason, build_sensor_contex
 from assets.features.features import run_steps
 from assets.point_in_time import attach_registry
 from assets.registry import events as events_module
-from assets.table_asset import ONLY, Built, Tools
+from assets.partitions import LATEST
+from pipeline_defs.build import Resources
+from assets.table_build import BuildResult
 from cli import demo
 from ml.targets import TARGETS
 from pipeline_defs.build import build_defs, build_resources
@@ -33,12 +35,12 @@ from testing.crates_io_server import CratesIoServer
 from testing.dumps import SMALL_AT, Dump, small_dump, zip_bytes
 from testing.fitted_models import model_of, register
 from testing.index_of_dump import feeds, index_files, published, yanked
-from testing.table_builds import build, build_registry, sources_tools
+from testing.table_builds import build, build_registry, resources_of
 
 BASE, TAKEN_AT = SMALL_AT[:10], datetime.fromisoformat(SMALL_AT[:19])
 T1 = TAKEN_AT + timedelta(hours=8)  # the first look
 LATER = "2026-11-21"
-TABLES = (("events", BASE), ("fresh_features", ONLY), ("fresh_predictions", ONLY), ("scores", ONLY))
+TABLES = (("events", BASE), ("fresh_features", LATEST), ("fresh_predictions", LATEST), ("scores", LATEST))
 # what an event has from the snapshot, since the index does not say it
 FROM_BASE = ["downloads_30d", "downloads_previous_30d"]
 # what depends on a crate's build alone: nothing else than what it builds on can change it
@@ -60,20 +62,20 @@ class World:
     settings: Settings
     site: CratesIoServer
     clock: datetime = T1
-    tools: Tools = field(init=False)
+    tools: Resources = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tools = sources_tools(self.settings)
+        self.tools = resources_of(self.settings)
 
     def serve(self, dump: Dump) -> None:
         """Makes the index and the feeds those of a dump."""
         self.site.files = {**index_files(dump), **feeds(dump, TAKEN_AT)}
 
-    def refresh(self) -> dict[str, Built]:
+    def refresh(self) -> dict[str, BuildResult]:
         """What the job does."""
         return {table: build(table, key, self.tools) for table, key in TABLES}
 
-    def rows(self, table: str, key: str = ONLY) -> pa.Table:
+    def rows(self, table: str, key: str = LATEST) -> pa.Table:
         return pq.read_table(self.tools.store.need(table, key).path)
 
     def by_crate(self, table: str) -> dict[str, dict]:
@@ -102,13 +104,13 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         contact="tests@example.org",
         threads=2,
     )
-    with_tools = sources_tools(settings)
-    build_registry(with_tools, BASE)
+    resources = resources_of(settings)
+    build_registry(resources, BASE)
     for table in ("texts", "features"):
-        build(table, BASE, with_tools)
-    crown(with_tools.tracking)
-    build("predictions", BASE, with_tools)
-    build("scores", ONLY, with_tools)
+        build(table, BASE, resources)
+    crown(resources.tracking)
+    build("predictions", BASE, resources)
+    build("scores", LATEST, resources)
     return settings
 
 
@@ -176,7 +178,7 @@ def test_what_changed_becomes_events_and_fresh_scores(world: World) -> None:
     assert {crate: after[crate] for crate in kept} == {crate: before[crate] for crate in kept}
 
 
-def features_at(tools: Tools, snapshot: str, instant: datetime) -> dict[str, dict]:
+def features_at(tools: Resources, snapshot: str, instant: datetime) -> dict[str, dict]:
     """Features of every crate by a snapshot, as of any instant."""
     with tools.sessions.open() as con:
         attach_registry(con, tools.store, snapshot)
@@ -189,7 +191,7 @@ def test_fresh_features_are_those_of_the_next_dump(world: World, tmp_path: Path)
     world.serve(changed())
     world.refresh()
     (tmp_path / "next.zip").write_bytes(zip_bytes(changed(), "2026-08", f"{LATER}T02:15:07.0Z"))
-    next_tools = sources_tools(replace(world.settings, data=tmp_path / "next", dump=str(tmp_path / "next.zip")))
+    next_tools = resources_of(replace(world.settings, data=tmp_path / "next", dump=str(tmp_path / "next.zip")))
     build_registry(next_tools, LATER)
     by_dump = features_at(next_tools, LATER, T1)
     fresh = world.by_crate("fresh_features")
@@ -209,13 +211,13 @@ def test_the_same_look_again_changes_no_byte_and_sends_no_file(world: World) -> 
     world.serve(changed())
     world.refresh()
     before = world.bytes()
-    sent = {path: world.site.sent(path) for path in world.site.files}
+    sent = {path: world.site.bytes_sent(path) for path in world.site.files}
     world.clock += timedelta(hours=1)
     again = world.refresh()
     assert world.bytes() == before
-    assert {path: world.site.sent(path) for path in world.site.files} == sent
-    assert len(world.site.asked("/fi/r0/fir")) == 0
-    assert [len(world.site.asked(path)) for path in ("/3/f/fir", "/ka/ts/katsura", "/rss/updates.xml")] == [2, 2, 2]
+    assert {path: world.site.bytes_sent(path) for path in world.site.files} == sent
+    assert len(world.site.requests_for("/fi/r0/fir")) == 0
+    assert [len(world.site.requests_for(path)) for path in ("/3/f/fir", "/ka/ts/katsura", "/rss/updates.xml")] == [2, 2, 2]
     assert again["events"].inputs.numbers["files_fetched"] == 0
 
 
@@ -335,7 +337,7 @@ def test_killed_at_any_table_the_next_run_completes(
         with pytest.raises(KeyboardInterrupt):
             world.refresh()
         monkeypatch.setattr(Candidate, "publish", publish)
-        build("scores", ONLY, world.tools)
+        build("scores", LATEST, world.tools)
         world.clock += timedelta(hours=table != "events")
     world.refresh()
     assert world.bytes() == undisturbed.bytes()
@@ -350,7 +352,7 @@ def test_a_newer_snapshot_begins_anew(world: World, tmp_path: Path) -> None:
     build_registry(loaded.tools, LATER)
     for table in ("texts", "features", "predictions"):
         build(table, LATER, loaded.tools)
-    build("scores", ONLY, loaded.tools)
+    build("scores", LATEST, loaded.tools)
     assert {s["refreshed_at"] for s in loaded.by_crate("scores").values()} == {None}
     with pytest.raises(BadInput, match="newest snapshot"):
         build("events", BASE, loaded.tools)
@@ -386,7 +388,7 @@ def test_a_broken_feed_changes_nothing(world: World) -> None:
 
 
 def test_the_bundled_registry_has_no_events(small_registry: Path, tmp_path: Path) -> None:
-    bundled = sources_tools(replace(Settings.from_env(), data=tmp_path, registry=small_registry))
+    bundled = resources_of(replace(Settings.from_env(), data=tmp_path, registry=small_registry))
     with pytest.raises(BadInput, match=r"set CRATES_SOURCE=crates\.io"):
         build("events", "2020-07-20", bundled)
 

@@ -11,12 +11,12 @@ import pytest
 
 from cli.fetch_model import address, fetch_model
 from resources.common.errors import BadInput, CannotWrite
-from resources.common.http_client import LEAST_GAIN
+from resources.common.http.ranges import MIN_PROGRESS_BYTES
 from resources.language_model import model_files
 from resources.language_model.model_files import NAMED, NamedModel, find_model
 from testing.crates_io_server import CratesIoServer, Fault
 
-BYTES = b"GGUF" + Random(1).randbytes(3 * LEAST_GAIN)
+BYTES = b"GGUF" + Random(1).randbytes(3 * MIN_PROGRESS_BYTES)
 SMALL = NamedModel("small.gguf", len(BYTES), hashlib.sha256(BYTES).hexdigest(), "https://publisher.invalid/a/b/")
 URL = "/a/b/small.gguf"
 
@@ -61,22 +61,22 @@ def test_fetched_once(server: CratesIoServer, tmp_path: Path) -> None:
 
 
 def test_goes_on_after_a_cut(server: CratesIoServer, tmp_path: Path) -> None:
-    server.faults[URL] = [Fault(), Fault(cut_after=2 * LEAST_GAIN)]
+    server.faults[URL] = [Fault(), Fault(disconnect_after=2 * MIN_PROGRESS_BYTES)]
     assert fetch(server, tmp_path).read_bytes() == BYTES
-    assert server.sent(URL) == len(BYTES)
+    assert server.bytes_sent(URL) == len(BYTES)
 
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_goes_on_with_what_an_earlier_fetch_left(server: CratesIoServer, tmp_path: Path, ranges: bool) -> None:
     """A server without ranges begins anew."""
     server.ranges = ranges
-    (tmp_path / "small.gguf.part").write_bytes(BYTES[:LEAST_GAIN])
+    (tmp_path / "small.gguf.part").write_bytes(BYTES[:MIN_PROGRESS_BYTES])
     assert fetch(server, tmp_path).read_bytes() == BYTES
-    assert server.sent(URL) == len(BYTES) - (LEAST_GAIN if ranges else 0)
+    assert server.bytes_sent(URL) == len(BYTES) - (MIN_PROGRESS_BYTES if ranges else 0)
 
 
 def test_wrong_bytes_leave_nothing(server: CratesIoServer, tmp_path: Path) -> None:
-    server.faults[URL] = [Fault(), Fault(flip_at=LEAST_GAIN)]
+    server.faults[URL] = [Fault(), Fault(flip_at=MIN_PROGRESS_BYTES)]
     with pytest.raises(BadInput, match=f"expected {SMALL.sha256}: it is deleted"):
         fetch(server, tmp_path)
     assert left_in(tmp_path) == set()
@@ -89,7 +89,7 @@ def test_other_size_is_refused_before_it_is_fetched(server: CratesIoServer, tmp_
     with pytest.raises(BadInput, match=f"has {len(content):,} bytes, expected {len(BYTES):,}"):
         fetch(server, tmp_path)
     assert left_in(tmp_path) == set()
-    assert server.sent(URL) == 0
+    assert server.bytes_sent(URL) == 0
 
 
 def test_absent_file_and_unknown_name(server: CratesIoServer, tmp_path: Path) -> None:

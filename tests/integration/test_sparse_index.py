@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.common.errors import BadInput
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
 from resources.crates_io import sparse_index
 from resources.crates_io.sparse_index import (
     DEPENDENCIES,
@@ -226,7 +226,7 @@ def test_files_are_fetched_once_and_only_when_changed(site: CratesIoServer) -> N
     assert [(f.status, f.body) for f in second] == [(304, b""), (404, b""), (200, b"y")]
     assert second[0].etag == first[0].etag
     assert second[2].etag != first[2].etag
-    assert site.sent("/fo/o-/foo-bar") == len(index_file(line()))
+    assert site.bytes_sent("/fo/o-/foo-bar") == len(index_file(line()))
 
 
 def test_answers_come_in_order_and_requests_go_together(site: CratesIoServer) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from resources.common.errors import BadInput
-from resources.common.http_client import HttpClient, Remote
+from resources.common.http.client import HttpClient
+from resources.common.http.responses import RemoteFile
 
 CHUNK = 1 << 20
 Progress = Callable[[int], None]
@@ -52,7 +53,7 @@ class RemoteBytes(FileBytes):
 
     def __init__(self, client: HttpClient, url: str):
         self.client = client
-        self.remote: Remote = client.look(url)
+        self.remote: RemoteFile = client.head(url)
         self.name, self.size = url, self.remote.bytes
 
     def read(self, start: int, end: int) -> bytes:

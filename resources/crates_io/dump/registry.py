@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from resources.common.errors import BadInput
-from resources.common.http_client import HttpClient
+from resources.common.http.client import HttpClient
 from resources.crates_io.download_days import keep_days, view_kept_days
 from resources.crates_io.dump.csv_tables import (
     NOT_UTF_8,
