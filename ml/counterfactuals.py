@@ -1,6 +1,6 @@
-"""What would change a prediction: facts that a crate's owner can make, each recomputed by the model.
+"""Counterfactuals: facts that a crate's owner can change, and the score that the model gives after each change.
 
-The model knows what goes with what, not what causes what: a change says how the score would read the crate then.
+The model knows correlations, not causes: a counterfactual is how the score would read, not what would happen.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,19 @@ from ml.features import Values, values_of
 from ml.models.additive import Additive
 from ml.targets import Target
 
-LEAST_GAIN = 0.01  # of probability, or a change is not worth telling
+MIN_GAIN = 0.01  # smallest improvement in probability that is reported
 
 
 @dataclass(frozen=True)
 class Change:
-    """A fact that an owner can make: `apply` gives the columns of `features` it sets, for crates where `applies`."""
+    """A change that an owner can make: `apply` returns the columns of `features` it sets, for crates where `applies`.
+
+    `is_advice` is true for a change that is good practice whatever the model says. A release made only to move a
+    score is not: its effect stays in the tables and is never recommended.
+    """
 
     words: str
+    is_advice: bool
     applies: Callable[[pd.DataFrame], pd.Series]
     apply: Callable[[pd.DataFrame], dict[str, pd.Series]]
 
@@ -38,32 +43,35 @@ def _release(frame: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
-def _without(column: str) -> Callable[[pd.DataFrame], dict[str, pd.Series]]:
-    """A release that also brings a count down to 0."""
+def _release_without(column: str) -> Callable[[pd.DataFrame], dict[str, pd.Series]]:
+    """A patch release that also sets a count to 0."""
     return lambda frame: {**_release(frame), column: pd.Series(0, index=frame.index)}
 
 
-def _counted(column: str) -> Callable[[pd.DataFrame], pd.Series]:
+def _is_counted(column: str) -> Callable[[pd.DataFrame], pd.Series]:
     return lambda frame: frame[column] > 0
 
 
-RELEASE = Change("publish a patch release", lambda frame: pd.Series(True, index=frame.index), _release)
+RELEASE = Change("publish a patch release", False, lambda frame: pd.Series(True, index=frame.index), _release)
 CHANGES = (
     RELEASE,
     Change(
-        "release with its outdated dependencies updated",
-        _counted("dependencies_outdated"),
-        _without("dependencies_outdated"),
+        "update the outdated dependencies and publish a release",
+        True,
+        _is_counted("dependencies_outdated"),
+        _release_without("dependencies_outdated"),
     ),
     Change(
-        "release with bounds in place of wildcards",
-        _counted("requirements_wildcard"),
-        _without("requirements_wildcard"),
+        "replace wildcard requirements with version ranges and publish a release",
+        True,
+        _is_counted("requirements_wildcard"),
+        _release_without("requirements_wildcard"),
     ),
     Change(
-        "release without the dependencies that no version left matches",
-        _counted("dependencies_unresolved"),
-        _without("dependencies_unresolved"),
+        "replace the dependencies that have no matching version and publish a release",
+        True,
+        _is_counted("dependencies_unresolved"),
+        _release_without("dependencies_unresolved"),
     ),
 )
 
@@ -82,17 +90,30 @@ def scenarios(frame: pd.DataFrame) -> list[Scenario]:
     found = []
     for change in CHANGES:
         rows = np.flatnonzero(change.applies(frame).to_numpy(dtype=bool))
-        some = frame.iloc[rows]
-        found.append(Scenario(change, rows, values_of(some.assign(**change.apply(some)))))
+        selected = frame.iloc[rows]
+        found.append(Scenario(change, rows, values_of(selected.assign(**change.apply(selected)))))
     return found
 
 
 def counterfactuals(model: Additive, target: Target, worst: np.ndarray, changed: list[Scenario]) -> pd.DataFrame:
-    """One row per row of `worst` (the worst ends as things are) and change that betters it: row, change, probability,
-    worst.
+    """The changes that improve a score by more than MIN_GAIN.
 
-    A change that holds a release and more must better the score more than the release alone: what is told is the
-    smallest.
+    Parameters
+    ----------
+    model : Additive
+        The fitted model of `target`.
+    target : Target
+    worst : ndarray of shape (crates,)
+        The worst end of each crate's score without any change.
+    changed : list of Scenario
+        The result of `scenarios` for the same crates.
+
+    Returns
+    -------
+    DataFrame
+        One row per crate and change: row (position in `worst`), change, is_advice, probability and worst after the
+        change. A release with something else in it is listed only if it improves the score by more than a release
+        alone.
     """
     sign = 1 if target.is_good else -1
     best = sign * worst
@@ -100,9 +121,15 @@ def counterfactuals(model: Additive, target: Target, worst: np.ndarray, changed:
     for scenario in changed:
         effects = model.effects(scenario.values)
         ends = model.probability(model.ends(scenario.values, effects)[0 if target.is_good else 1])
-        kept = sign * ends - best[scenario.rows] > LEAST_GAIN
-        columns = {"probability": model.probability(effects)[kept], "worst": ends[kept]}
-        found.append(pd.DataFrame({"row": scenario.rows[kept], "change": scenario.change.words, **columns}))
+        improves = sign * ends - best[scenario.rows] > MIN_GAIN
+        columns = {
+            "row": scenario.rows[improves],
+            "change": scenario.change.words,
+            "is_advice": scenario.change.is_advice,
+            "probability": model.probability(effects)[improves],
+            "worst": ends[improves],
+        }
+        found.append(pd.DataFrame(columns))
         if scenario.change is RELEASE:
             best[scenario.rows] = np.maximum(best[scenario.rows], sign * ends)
     return pd.concat(found, ignore_index=True)

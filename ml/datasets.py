@@ -51,7 +51,7 @@ def folds(target: Target, labelled: list[LabelSet]) -> list[Fold]:
     found = [Fold(_teach(target, labelled, test.as_of), test) for test in tests]
     found = [fold for fold in found if fold.teach or target.learner == "hazard"]
     if not found:
-        days = " or ".join(map(str, target.learnt_from_days))
+        days = " or ".join(map(str, target.training_horizons_days))
         raise TooFewDates(
             f"training needs an as-of date whose labels over {days or target.horizon_days} days were known by a later "
             f"one with labels over {target.horizon_days} days; labelled are "
@@ -72,8 +72,8 @@ def _apart(found: list[Fold], days: float) -> list[Fold]:
 
 def _teach(target: Target, labelled: list[LabelSet], by: date) -> tuple[LabelSet, ...]:
     """Per date, the labels over the best horizon that was known by then."""
-    known = [s for s in labelled if s.known_on <= by and s.horizon_days in target.learnt_from_days]
-    known.sort(key=lambda s: (s.as_of, target.learnt_from_days.index(s.horizon_days)))
+    known = [s for s in labelled if s.known_on <= by and s.horizon_days in target.training_horizons_days]
+    known.sort(key=lambda s: (s.as_of, target.training_horizons_days.index(s.horizon_days)))
     best: dict[date, LabelSet] = {}
     for labels in known:
         best.setdefault(labels.as_of, labels)

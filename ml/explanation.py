@@ -1,4 +1,4 @@
-"""What moved a prediction: effects that add up exactly to it."""
+"""Explanations: how much each topic adds to a prediction. The effects add up to it exactly."""
 
 import numpy as np
 import pandas as pd
@@ -10,23 +10,44 @@ _TOPIC = {i.name: i.topic for i in INPUTS}
 
 
 def explain(model: Additive, values: Values, effects: np.ndarray, average: np.ndarray) -> pd.DataFrame:
-    """One row per row of `values` and topic: row, topic, feature, value (NaN if missing) and effect.
+    """What each topic adds to each prediction.
 
-    `effect` is what the topic's inputs add to the log-odds (or to the logarithm of the hazard) against `average`, the
-    mean effects of the peers, shape (inputs,); `feature` is the input that tells it best. The effects of all topics add
-    up to the row's difference from the peers.
+    Parameters
+    ----------
+    model : Additive
+    values : Values
+        The inputs of each row.
+    effects : ndarray of shape (rows, inputs)
+        The effects of `model` on them.
+    average : ndarray of shape (inputs,)
+        The mean effects of the crates to compare with.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of `values` and topic: row, topic, feature, value (NaN if missing), is_exact and effect.
+        `effect` is what the topic's inputs add to the log-odds (or to the log hazard) compared with `average`; the
+        effects of all topics add up to the row's difference from it. `feature` is the input with the strongest effect
+        of the same sign, and `is_exact` whether its value is known exactly.
     """
-    x, moved = values.take(model.inputs).x, effects - average
+    own, moved = values.take(model.inputs), effects - average
     topics = np.asarray([_TOPIC[name] for name in model.inputs])
     names = np.asarray(model.inputs, dtype=object)
-    rows = np.arange(len(x))
+    rows = np.arange(len(own.x))
     found = []
     for topic in dict.fromkeys(topics):
         members = np.flatnonzero(topics == topic)
         effect = moved[:, members].sum(axis=1)
-        # the strongest input that pulls the way the topic does, known before unknown
-        pull = moved[:, members] * np.sign(effect)[:, None] - 1e3 * np.isnan(x[:, members])
-        chosen = members[pull.argmax(axis=1)]
-        columns = {"row": rows, "topic": topic, "feature": names[chosen], "value": x[rows, chosen], "effect": effect}
+        # the strongest input with the sign of the topic's effect, known inputs before unknown ones
+        strength = moved[:, members] * np.sign(effect)[:, None] - 1e3 * np.isnan(own.x[:, members])
+        chosen = members[strength.argmax(axis=1)]
+        columns = {
+            "row": rows,
+            "topic": topic,
+            "feature": names[chosen],
+            "value": own.x[rows, chosen],
+            "is_exact": own.low[rows, chosen] == own.high[rows, chosen],
+            "effect": effect,
+        }
         found.append(pd.DataFrame(columns))
     return pd.concat(found, ignore_index=True)

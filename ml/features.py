@@ -1,6 +1,6 @@
-"""What the predictors look at: columns of `features`, each with the words that its evidence is told in.
+"""The inputs of the models: columns of `features`, each with the words that describe its value in evidence.
 
-Description, unit and type of each column stand once, in the schema of `features` (`assets/schemas/features.py`).
+The description, unit and type of each column are in the schema of `features` (`assets/schemas/features.py`).
 """
 
 import hashlib
@@ -12,88 +12,170 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Input:
-    """One input. `{}` in `words` stands for its value and `{date}` for the date that many days before the as-of date;
-    `zero` is said instead when the value is 0.
+    """One input of the models, and how evidence describes its value.
 
-    Inputs of one `topic` say much the same, so evidence adds their effects and tells the strongest.
+    `subject` names the quantity in a noun phrase. `words` is the sentence about a value, by default
+    "<Subject>: {bound}{}"; `zero` replaces it where the value is 0. In `words`, `{}` is the value with thousands
+    separators and `{plain}` without; `{bound}` is empty for an exact value, else "at least " or "up to ".
+
+    Inputs of one `topic` measure nearly the same thing: evidence adds their effects and shows the strongest input.
     """
 
     name: str
     topic: str
-    words: str
+    subject: str
+    words: str = ""
     zero: str | None = None
+
+    @property
+    def bound(self) -> str:
+        """What precedes the value of an input that is the lower or upper bound of an inexact quantity."""
+        return "up to " if self.name.endswith("_max") else "at least "
 
 
 INPUTS = (
-    Input("versions", "releases", "versions so far: {}"),
-    Input("age_days_min", "releases", "on crates.io since {date} at the latest"),
+    Input("versions", "releases", "versions published"),
+    Input("age_days_min", "releases", "time since the first version", "On crates.io for {bound}{} days"),
+    *(
+        Input(
+            f"days_since_release_{end}",
+            "releases",
+            "time since the last release",
+            "No release for {bound}{} days",
+            "Released on the as-of date",
+        )
+        for end in ("min", "max")
+    ),
+    *(
+        Input(
+            f"releases_{days}d_{end}",
+            "releases",
+            f"releases in the last {days} days",
+            zero=f"No release in the last {days} days",
+        )
+        for days, ends in ((30, ("min", "max")), (90, ("min", "max")), (180, ("max",)), (365, ("min", "max")))
+        for end in ends
+    ),
+    Input("releases_730d_max", "releases", "releases in the last 730 days", zero="No release in the last 730 days"),
     Input(
-        "days_since_release_min",
+        "release_interval_days",
         "releases",
-        "no release since {date}, for {} days",
-        "released on the day itself",
+        "usual time between releases",
+        "Usual time between releases: {} days",
+    ),
+    Input("yanked_versions", "yanks", "yanked versions", zero="No yanked versions"),
+    Input("minor", "version", "minor version number", "Minor version number: {plain}"),
+    Input(
+        "patch",
+        "version",
+        "patch version number",
+        "Patch version number: {plain}",
+        "No patch release of the current minor version",
     ),
     Input(
-        "days_since_release_max",
-        "releases",
-        "last release not before {date}, {} days ago",
-        "released on the day itself",
+        "is_prerelease",
+        "version",
+        "whether its default version is a pre-release",
+        "Its default version is a pre-release",
+        "Its default version is a release",
     ),
-    Input("releases_30d_min", "releases", "releases in the last 30 days: {}", "no sure release in the last 30 days"),
-    Input("releases_30d_max", "releases", "releases in the last 30 days: {} at most", "no release in the last 30 days"),
-    Input("releases_90d_min", "releases", "releases in the last 90 days: {}", "no sure release in the last 90 days"),
-    Input("releases_90d_max", "releases", "releases in the last 90 days: {} at most", "no release in the last 90 days"),
-    Input("releases_180d_max", "releases", "releases in half a year: {} at most", "no release in half a year"),
-    Input("releases_365d_min", "releases", "releases in the last year: {}", "no sure release in the last year"),
-    Input("releases_365d_max", "releases", "releases in the last year: {} at most", "no release in the last year"),
-    Input("releases_730d_max", "releases", "releases in two years: {} at most", "no release in two years"),
-    Input("release_interval_days", "releases", "usual time between releases: {} days"),
-    Input("yanked_versions", "yanks", "yanked versions: {}", "no version stands yanked"),
-    Input("minor", "version", "minor version {}"),
-    Input("patch", "version", "patch version {}", "no patch release of this minor version"),
-    Input("is_prerelease", "version", "its default version is a pre-release", "its default version is a release"),
-    Input("prerelease_versions", "version", "pre-releases so far: {}", "no pre-release so far"),
-    Input("feature_count", "version", "Cargo features: {}", "no Cargo features"),
-    Input("dependencies_normal", "dependencies", "crates it builds with: {}", "builds with no other crate"),
-    Input("dependencies_optional", "dependencies", "optional dependencies: {}", "no optional dependency"),
-    Input("dependencies_dev", "dependencies", "crates its tests use: {}", "its tests use no other crate"),
-    Input("requirements_wildcard", "dependencies", "wildcard requirements: {}", "no wildcard requirement"),
-    Input("requirements_exact", "dependencies", "requirements for one exact version: {}", "no exact requirement"),
-    Input("dependencies_outdated", "dependencies", "outdated dependencies: {}", "no outdated dependency"),
-    Input("dependencies_unresolved", "dependencies", "dependencies that no version left matches: {}", "all resolve"),
-    Input("transitive_dependencies", "dependencies", "crates in its build: {}", "no crate in its build but itself"),
-    Input("dependents_dev", "dependents", "crates whose tests use it: {}", "no crate's tests use it"),
+    Input("prerelease_versions", "version", "pre-releases published", zero="No pre-releases"),
+    Input("feature_count", "version", "Cargo features", zero="No Cargo features"),
+    Input("dependencies_normal", "dependencies", "direct dependencies", zero="No direct dependencies"),
+    Input("dependencies_optional", "dependencies", "optional dependencies", zero="No optional dependencies"),
+    Input("dependencies_dev", "dependencies", "dev-dependencies", zero="No dev-dependencies"),
+    Input("requirements_wildcard", "dependencies", "wildcard requirements (*)", zero="No wildcard requirements"),
+    Input("requirements_exact", "dependencies", "exact requirements (=1.2.3)", zero="No exact requirements"),
+    Input("dependencies_outdated", "dependencies", "outdated dependencies", zero="No outdated dependencies"),
     Input(
-        "dependents_independent", "dependents", "other projects that build on it: {}", "no other project builds on it"
+        "dependencies_unresolved",
+        "dependencies",
+        "dependencies without a matching version",
+        zero="Every dependency has a matching version",
     ),
-    Input("dependents_outdated", "dependents", "dependents that hold back: {}", "no dependent holds back"),
+    Input("transitive_dependencies", "dependencies", "other crates in its build", zero="No other crates in its build"),
     Input(
-        "dependents_active_min", "dependents", "dependents released lately: {}", "no dependent surely released lately"
+        "dependents_dev",
+        "dependents",
+        "crates with only a dev-dependency on it",
+        zero="No crate has only a dev-dependency on it",
     ),
-    Input("pagerank", "dependents", "{} times the average crate's place in the dependency graph"),
-    Input("dependents_gained_recent", "dependents", "projects gained a month lately: {}", "no project gained lately"),
-    Input("dependents_lost_recent", "dependents", "projects lost a month lately: {}", "no project lost lately"),
     Input(
-        "dependents_gained_long", "dependents", "projects gained a month for months: {}", "no project gained for months"
+        "dependents_independent",
+        "dependents",
+        "other projects that depend on it",
+        zero="No other project depends on it",
     ),
-    Input("dependents_lost_long", "dependents", "projects lost a month for months: {}", "no project lost for months"),
-    # null where the source does not have them: a model learns from what was known when it was trained
-    Input("owners_min", "owners", "users that own it: {} at least", "no user surely owns it"),
-    Input("downloads_30d", "downloads", "downloads in 30 days: {}", "no download in 30 days"),
     Input(
-        "downloads_previous_30d",
-        "downloads",
-        "downloads in the 30 days before: {}",
-        "no download in the 30 days before",
+        "dependents_outdated",
+        "dependents",
+        "dependents that exclude its newest release",
+        zero="No dependent excludes its newest release",
     ),
-    Input("crate_size", "version", "size of its file: {} bytes"),
-    Input("edition", "version", "Rust edition {}"),
-    Input("advisories", "advisories", "vulnerability advisories so far: {}", "no vulnerability advisory so far"),
-    Input("is_unmaintained", "advisories", "an advisory calls it unmaintained", "no advisory calls it unmaintained"),
+    Input(
+        "dependents_active_min",
+        "dependents",
+        "dependents released in the last 180 days",
+        "Dependents released in the last 180 days: at least {}",
+        "No dependent is known to have been released in the last 180 days",
+    ),
+    Input(
+        "pagerank",
+        "dependents",
+        "importance in the dependency graph",
+        "Importance in the dependency graph: {} times the average crate's",
+    ),
+    Input(
+        "dependents_gained_recent",
+        "dependents",
+        "projects that adopted it recently",
+        "Projects that adopted it recently: {} per month",
+        "No project adopted it recently",
+    ),
+    Input(
+        "dependents_lost_recent",
+        "dependents",
+        "projects that dropped it recently",
+        "Projects that dropped it recently: {} per month",
+        "No project dropped it recently",
+    ),
+    Input(
+        "dependents_gained_long",
+        "dependents",
+        "projects that adopted it over several months",
+        "Projects that adopted it over several months: {} per month",
+        "No project adopted it for several months",
+    ),
+    Input(
+        "dependents_lost_long",
+        "dependents",
+        "projects that dropped it over several months",
+        "Projects that dropped it over several months: {} per month",
+        "No project dropped it for several months",
+    ),
+    # null where the source lacks them; a model uses only inputs that were known when it was trained
+    Input("owners_min", "owners", "users that own it", "Users that own it: at least {}", "No known user owns it"),
+    Input("downloads_30d", "downloads", "downloads in the last 30 days", zero="No downloads in the last 30 days"),
+    Input("downloads_previous_30d", "downloads", "downloads 31 to 60 days ago", zero="No downloads 31 to 60 days ago"),
+    Input("crate_size", "version", "size of its .crate file", "Size of its .crate file: {} bytes"),
+    Input("edition", "version", "Rust edition", "Rust edition: {plain}"),
+    Input(
+        "advisories",
+        "advisories",
+        "vulnerability advisories so far",
+        zero="No vulnerability advisory so far",
+    ),
+    Input(
+        "is_unmaintained",
+        "advisories",
+        "whether an advisory reports it as unmaintained",
+        "An advisory reports it as unmaintained",
+        "No advisory reports it as unmaintained",
+    ),
 )
 NAMES = [i.name for i in INPUTS]
 SCHEMA_SHA256 = hashlib.sha256(" ".join(NAMES).encode()).hexdigest()[:16]
-# an input known by bounds: the columns that tell the least and the greatest that it can be
+# inputs known by bounds: the columns of the lower and the upper bound
 BOUNDED = {
     "age_days_min": ("age_days_min", "age_days_max"),
     "days_since_release_min": ("days_since_release_min", "days_since_release_max"),
@@ -107,16 +189,16 @@ BOUNDED = {
 
 
 def matrix(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
-    """These columns of each row as float64, shape (rows, names); NaN where not known."""
+    """These columns as float64, shape (rows, names); NaN where a value is missing."""
     return frame[names].to_numpy(dtype="float64", na_value=np.nan)
 
 
 @dataclass(frozen=True)
 class Values:
-    """What is known of each input of each row, three arrays of shape (rows, inputs): its value, and the least and the
-    greatest that it can be. NaN where it is missing, or where nothing bounds it.
+    """The inputs of each row, three arrays of shape (rows, inputs): the value, and its lower and upper bound.
 
-    An input known by bounds (`releases_90d_min`, `releases_90d_max`) may be anything between them.
+    NaN where a value is missing or has no bound. An inexact input (`releases_90d_min`, `releases_90d_max`) can have any
+    value between its bounds.
     """
 
     x: np.ndarray
@@ -124,19 +206,28 @@ class Values:
     high: np.ndarray
 
     def take(self, names: list[str]) -> "Values":
-        """Of these inputs alone, in this order."""
+        """Only these inputs, in this order."""
         chosen = [_POSITION[name] for name in names]
         return Values(self.x[:, chosen], self.low[:, chosen], self.high[:, chosen])
 
 
+def wording() -> pd.DataFrame:
+    """How evidence describes each input, for `assets/sql/predictions.sql`: feature, subject, words, zero and bound."""
+    rows = [
+        (i.name, i.subject, i.words or f"{i.subject[0].upper()}{i.subject[1:]}: {{bound}}{{}}", i.zero, i.bound)
+        for i in INPUTS
+    ]
+    return pd.DataFrame(rows, columns=["feature", "subject", "words", "zero", "bound"])
+
+
 def values_of(frame: pd.DataFrame) -> Values:
-    """The inputs of a frame of features: every model looks at some of them."""
+    """All inputs of a frame of features; each model uses some of them."""
     columns = matrix(frame, COLUMNS)
     return Values(columns[:, _AT[0]], columns[:, _AT[1]], columns[:, _AT[2]])
 
 
 def known_inputs(training: pd.DataFrame, names: list[str]) -> list[str]:
-    """Those of `names` that a model can learn from: known in a hundredth of the rows, and not the same in all."""
+    """The inputs among `names` that a model can use: known in more than 1% of the rows and not constant."""
     x = training[names]
     enough = (x.notna().mean() > 0.01) & (x.nunique() > 1)
     return [name for name in names if enough[name]]

@@ -9,7 +9,7 @@ TARGET_NAMES = tuple(t.name for t in TARGETS)
 
 EVIDENCE = "list<struct<topic: string, feature: string, value: double, effect: double, words: string>>"
 
-CHANGES = "list<struct<change: string, probability: double, worst: double>>"
+CHANGES = "list<struct<change: string, is_advice: bool, probability: double, worst: double>>"
 
 BACKTESTS = Table(
     name="backtests",

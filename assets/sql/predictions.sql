@@ -1,40 +1,62 @@
--- Predictions with percentiles, the evidence in words (topics, the one that moved the score most first), and what would
--- change them. Needs: `predicted` (crate, target, is_good, ml.prediction), `evidence` (crate, target, ml.explanation),
--- `wording`, `changes` (crate, target, ml.counterfactuals), what tree_evidence.sql reads, and `peers` (target, is_good, worst):
--- all crates, which a percentile is among.
-with told as (
+-- Predictions with percentile, evidence and counterfactuals. Evidence is per topic, the largest effect first.
+-- Needs: `predicted` (crate, target, is_good, and the columns of ml/prediction.py), `evidence` (crate, target, and the
+-- columns of ml/explanation.py), `wording` (ml/features.py), `changes` (crate, target, and the columns of
+-- ml/counterfactuals.py), `tree_evidence`, and `peers` (target, is_good, worst): the crates that a percentile ranks among.
+with evidence_texts as (
     select
         e.crate,
         e.target,
-        list({
-            'topic': e.topic,
-            'feature': e.feature,
-            'value': e.value,
-            'effect': e.effect,
-            'words': case
-                when e.value is null then 'not known: ' || replace(replace(w.words, '{} ', ''), ' {}', '')
-                when e.value = 0 and w.zero is not null then w.zero
-                else replace(
-                    -- a value that is no number of days has no date, and its words ask for none
-                    replace(w.words, '{date}', coalesce(strftime(getvariable('as_of')::date - try_cast(e.value as integer), '%Y-%m-%d'), '')),
-                    '{}',
-                    if(e.value >= 10 or e.value = round(e.value), round(e.value)::hugeint::varchar, round(e.value, 1)::varchar)
-                )
-            end
-        } order by abs(e.effect) desc, e.topic) as evidence
+        e.topic,
+        e.feature,
+        e.value,
+        e.effect,
+        w.subject,
+        w.words,
+        w.zero,
+        if(e.is_exact, '', w.bound) as bound,
+        e.is_exact,
+        if(e.value >= 10 or e.value = round(e.value), format('{:,}', round(e.value)::hugeint), format('{:,.1f}', e.value)) as number
     from evidence as e
     join wording as w on w.feature = e.feature
-    group by e.crate, e.target
+),
+
+evidence_lists as (
+    select
+        crate,
+        target,
+        list({
+            'topic': topic,
+            'feature': feature,
+            'value': value,
+            'effect': effect,
+            'words': case
+                when value is null then 'Unknown: ' || subject
+                -- the upper bound of an inexact count is above 0
+                when value = 0 and zero is not null and not is_exact then 'Possibly ' || lower(zero[1]) || zero[2:]
+                when value = 0 and zero is not null then zero
+                else replace(
+                    replace(
+                        replace(if(number = '1', replace(words, '{} days', '{} day'), words), '{bound}', bound),
+                        '{plain}',
+                        replace(number, ',', '')
+                    ),
+                    '{}',
+                    number
+                )
+            end
+        } order by abs(effect) desc, topic) as evidence
+    from evidence_texts
+    group by crate, target
     union all
     from tree_evidence
 ),
 
-changed as (
+change_lists as (
     select
         c.crate,
         c.target,
         list(
-            {'change': c.change, 'probability': c.probability, 'worst': c.worst}
+            {'change': c.change, 'is_advice': c.is_advice, 'probability': c.probability, 'worst': c.worst}
             order by abs(c.worst - p.worst) desc, c.change
         ) as changes
     from changes as c
@@ -42,10 +64,10 @@ changed as (
     group by c.crate, c.target
 ),
 
-ladder as (
+percentiles as (
     select distinct
         target,
-        if(is_good, worst, -worst) as height,
+        if(is_good, worst, -worst) as goodness,
         percent_rank() over (partition by target order by if(is_good, worst, -worst)) as percentile
     from peers
 )
@@ -59,15 +81,15 @@ select
     p.probability,
     p.worst,
     p.best,
-    coalesce(l.percentile, 1) as percentile,
+    coalesce(r.percentile, 1) as percentile,
     p.base_rate,
     p.coverage,
-    t.evidence,
+    e.evidence,
     coalesce(c.changes, []) as changes,
     p.model_id
 from predicted as p
-join told as t using (crate, target)
-left join changed as c using (crate, target)
+join evidence_lists as e using (crate, target)
+left join change_lists as c using (crate, target)
 -- the first peer that is not worse
-asof left join ladder as l on l.target = p.target and if(p.is_good, p.worst, -p.worst) <= l.height
+asof left join percentiles as r on r.target = p.target and if(p.is_good, p.worst, -p.worst) <= r.goodness
 order by p.crate, p.target

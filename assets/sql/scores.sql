@@ -1,7 +1,7 @@
--- One row per crate: predictions side by side, facts that call for a look, evidence in words.
--- A score is the chance that things go well: of what nobody wants, that it does not happen. Where too little is known there
--- is none. Needs: `predictions`, `features`, `crates`, `texts`, `wording_of_targets` (target, more, less), and the variables
--- `least_coverage` and `targets`.
+-- One row per crate: the five scores side by side, the facts that need attention, evidence and advice in words.
+-- A score is the chance of the wanted outcome: of an unwanted one, the chance that it does not happen. It is null where too
+-- few inputs are known. Needs: `predictions`, `features`, `crates`, `texts`, `wording_of_targets` (target, outcome, more,
+-- less), and the variables `min_coverage` and `targets`.
 with scored as (
     select
         crate,
@@ -13,11 +13,19 @@ with scored as (
         percentile,
         list_transform(
             list_filter(evidence[1:3], lambda e: abs(e.effect) >= 0.1),
-            lambda e: if(e.effect < 0, t.less, t.more) || ': ' || e.words
+            lambda e: format('{} ({})', e.words, if(e.effect < 0, t.less, t.more))
         ) as evidence,
         list_transform(
-            changes[1:1],
-            lambda c: target || printf(' %.0f%% instead of %.0f%%: ', 100 * if(is_good, c.worst, 1 - c.worst), 100 * if(is_good, worst, 1 - worst)) || c.change
+            -- an improvement that disappears when rounded is not worth mentioning
+            list_filter(changes, lambda c: c.is_advice and round(100 * c.worst) != round(100 * worst))[1:1],
+            lambda c: format(
+                '{}: {} of {} {:.0f}% instead of {:.0f}%',
+                upper(c.change[1]) || c.change[2:],
+                if(is_good, 'chance', 'risk'),
+                t.outcome,
+                100 * c.worst,
+                100 * worst
+            )
         ) as changes
     from predictions
     join wording_of_targets as t using (target)
@@ -26,13 +34,13 @@ with scored as (
 wide as (
     select
         crate,
-        any_value(s) filter (target = 'maintenance' and coverage >= getvariable('least_coverage')) as maintenance,
-        any_value(s) filter (target = 'popularity' and coverage >= getvariable('least_coverage')) as popularity,
-        any_value(s) filter (target = 'security' and coverage >= getvariable('least_coverage')) as security,
-        any_value(s) filter (target = 'dependency_health' and coverage >= getvariable('least_coverage')) as dependency_health,
-        any_value(s) filter (target = 'quality' and coverage >= getvariable('least_coverage')) as quality,
+        any_value(s) filter (target = 'maintenance' and coverage >= getvariable('min_coverage')) as maintenance,
+        any_value(s) filter (target = 'popularity' and coverage >= getvariable('min_coverage')) as popularity,
+        any_value(s) filter (target = 'security' and coverage >= getvariable('min_coverage')) as security,
+        any_value(s) filter (target = 'dependency_health' and coverage >= getvariable('min_coverage')) as dependency_health,
+        any_value(s) filter (target = 'quality' and coverage >= getvariable('min_coverage')) as quality,
         min(coverage) as coverage,
-        list(target order by target) filter (coverage >= getvariable('least_coverage')) as known_scores
+        list(target order by target) filter (coverage >= getvariable('min_coverage')) as known_scores
     from scored as s
     group by crate
 ),
@@ -77,11 +85,11 @@ select
     flatten(list_filter([w.maintenance.changes, w.popularity.changes, w.security.changes, w.quality.changes], lambda c: c is not null)) as changes,
     list_filter([
         case when f.is_vulnerable then 'a known vulnerability affects its default version' end,
-        case when f.is_unmaintained then 'an advisory calls it unmaintained' end,
+        case when f.is_unmaintained then 'an advisory reports it as unmaintained' end,
         case when f.all_yanked then 'every version is yanked' end,
         case when f.tree_vulnerable > 0 then f.tree_vulnerable || ' vulnerable ' || if(f.tree_vulnerable = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_vulnerable_names[1:5], ', ') end,
         case when f.tree_unmaintained > 0 then f.tree_unmaintained || ' unmaintained ' || if(f.tree_unmaintained = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_unmaintained_names[1:5], ', ') end,
-        case when f.dependencies_unresolved > 0 then f.dependencies_unresolved || if(f.dependencies_unresolved = 1, ' dependency', ' dependencies') || ' that no version left matches' end,
+        case when f.dependencies_unresolved > 0 then f.dependencies_unresolved || if(f.dependencies_unresolved = 1, ' dependency', ' dependencies') || ' without a matching version' end,
         case when f.dependencies_outdated > 0 then f.dependencies_outdated || ' outdated ' || if(f.dependencies_outdated = 1, 'dependency', 'dependencies') end,
         case when f.requirements_wildcard > 0 then f.requirements_wildcard || ' wildcard ' || if(f.requirements_wildcard = 1, 'requirement', 'requirements') end
     ], lambda finding: finding is not null) as findings,

@@ -1,5 +1,5 @@
--- Which crates of a build hold its risk: the five that hold most, and all others together; effects add up to
--- -log(1 - probability). Needs: `tree_levels` (target, level), and as tree_sums.sql `builds` and `crate_hazards`.
+-- The crates of a build that contribute most to its risk: the first five, and all others together. Effects add up to
+-- -log(1 - probability). Needs: `tree_levels` (target, level), and `builds` and `crate_hazards` as in tree_sums.sql.
 create or replace temp table tree_evidence as
 with members as (
     select distinct crate, split_part(spec, '@', 1) as member
@@ -22,29 +22,32 @@ shares as (
     group by crate, if(place <= 5, member, null)
 ),
 
-whole as (
+shares_of_total as (
     select *, sum(events) over (partition by crate) as total from shares
 )
 
 select
-    w.crate,
+    s.crate,
     l.target,
     list({
         'topic': 'build',
-        'feature': coalesce(w.member, 'others'),
-        'value': if(w.member is null, w.crates, null)::double,
-        'effect': l.level * w.events::double / 1e15,
-        'words': coalesce('builds with ' || w.member, w.crates || if(w.crates = 1, ' other crate', ' other crates') || ' in its build')
-            || printf(': %.0f%% of the risk', 100 * w.events::double / w.total::double)
-    } order by w.member is null, w.events desc, w.member) as evidence
-from whole as w
+        'feature': coalesce(s.member, 'others'),
+        'value': if(s.member is null, s.crates, null)::double,
+        'effect': l.level * s.events::double / 1e15,
+        'words': format(
+            '{}: {:.0f}% of the risk',
+            coalesce('Builds with ' || s.member, s.crates || if(s.crates = 1, ' other crate', ' other crates') || ' in its build'),
+            100 * s.events::double / s.total::double
+        )
+    } order by s.member is null, s.events desc, s.member) as evidence
+from shares_of_total as s
 cross join tree_levels as l
-group by w.crate, l.target
+group by s.crate, l.target
 union all
 select
     b.crate,
     l.target,
-    [{'topic': 'build', 'feature': 'none', 'value': 0.0, 'effect': 0.0, 'words': 'builds with no other crate'}] as evidence
+    [{'topic': 'build', 'feature': 'none', 'value': 0.0, 'effect': 0.0, 'words': 'Builds with no other crate'}] as evidence
 from builds as b
 cross join tree_levels as l
 where len(b.build) = 0

@@ -1,15 +1,16 @@
-"""Maintenance: will it publish again?"""
+"""Maintenance: will a new version be published?"""
 
 from ml.targets.target import Target
 
 MAINTENANCE = Target(
     name="maintenance",
-    question="Will it publish a new version within 43 days?",
-    horizon_days=43,  # the longest that the bundled facts allow several later tests for
+    question="Will a new version be published within 43 days?",
+    outcome="a new version within 43 days",
+    horizon_days=43,  # the longest horizon with several later test dates in the bundled registry
     is_good=True,
     facts="registry",
     learner="boosted",
-    more="more likely to be released",
-    less="less likely to be released",
-    learnt_from_days=(43,),
+    more="a new version is more likely",
+    less="a new version is less likely",
+    training_horizons_days=(43,),
 )

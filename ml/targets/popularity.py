@@ -1,18 +1,20 @@
-"""Popularity: will more crates build on it?"""
+"""Popularity: will more projects depend on it?"""
 
 from ml.targets.target import Target
 
-# about four months; 136 is from 2019-11-11 to 2020-03-26, the only such label that the bundled facts tell exactly
-DAYS, LEARNT_FROM = 116, (116, 136)
+DAYS = 116  # about four months
+# 136 days is from 2019-11-11 to 2020-03-26: the only label of about that length that the bundled registry has exactly
+TRAINING_HORIZONS_DAYS = (DAYS, 136)
 
 POPULARITY = Target(
     name="popularity",
-    question="Will a crate of another project, which does not build on it yet, do so in 116 days?",
+    question="Will a crate of another project that does not depend on it yet do so in 116 days?",
+    outcome="a new dependent of another project within 116 days",
     horizon_days=DAYS,
     is_good=True,
     facts="registry",
     learner="boosted",
-    more="more likely to be built on",
-    less="less likely to be built on",
-    learnt_from_days=LEARNT_FROM,
+    more="a new dependent is more likely",
+    less="a new dependent is less likely",
+    training_horizons_days=TRAINING_HORIZONS_DAYS,
 )

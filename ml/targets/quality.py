@@ -1,16 +1,17 @@
-"""Quality: do people who have a choice choose it, and stay?"""
+"""Quality: do projects choose it, and do they stay?"""
 
-from ml.targets.popularity import DAYS, LEARNT_FROM
+from ml.targets.popularity import DAYS, TRAINING_HORIZONS_DAYS
 from ml.targets.target import Target
 
 QUALITY = Target(
     name="quality",
-    question="Will a project that does not build on it yet do so in 116 days, and no more projects leave than come?",
+    question="Will a project that does not depend on it yet do so in 116 days, and no more projects drop it than adopt it?",
+    outcome="a new dependent project within 116 days, and no more projects dropping it than adopting it",
     horizon_days=DAYS,
     is_good=True,
     facts="registry",
     learner="boosted",
-    more="more likely to be chosen and kept",
-    less="less likely to be chosen and kept",
-    learnt_from_days=LEARNT_FROM,
+    more="projects are more likely to adopt it than to drop it",
+    less="projects are less likely to adopt it than to drop it",
+    training_horizons_days=TRAINING_HORIZONS_DAYS,
 )

@@ -1,15 +1,16 @@
-"""Security risk: will a vulnerability be found in it?"""
+"""Security: will a vulnerability be found in it?"""
 
 from ml.targets.target import Target
 
 SECURITY = Target(
     name="security",
     question="Will a vulnerability advisory on it become known within 16 months?",
+    outcome="a vulnerability advisory within 16 months",
     horizon_days=487,  # the bundled advisories reach 16 months past 2020-07-20
     is_good=False,
     facts="advisories",
-    # too few advisories for labels of one window: it learns from all that became known before the as-of date
+    # the labels of one window have too few positives: the model is trained on every advisory known at the as-of date
     learner="hazard",
-    more="more likely to get an advisory",
-    less="less likely to get an advisory",
+    more="a vulnerability advisory is more likely",
+    less="a vulnerability advisory is less likely",
 )

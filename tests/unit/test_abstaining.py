@@ -1,4 +1,4 @@
-"""A score that no model may predict, or of which too little is known, is null and named."""
+"""A score is null, and listed in `unknown_scores`, without a champion or with too few known inputs."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -6,23 +6,28 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from assets.partitions import LATEST
 from assets.schemas.predictions import PREDICTIONS
-from assets.table_asset import ONLY
-from ml.targets import LEAST_COVERAGE, TARGETS
+from ml.targets import MIN_COVERAGE, TARGETS
 from testing.registries import from_rows, write_registry
-from testing.table_builds import build, build_registry, tools
+from testing.table_builds import build, build_registry, bundled_resources
 
 AS_OF = "2020-07-20"
 WITHOUT_CHAMPION = "quality"
-ENOUGH = {"well_known": 1.0, "just_enough": LEAST_COVERAGE, "unknown": LEAST_COVERAGE - 0.01}  # coverage of maintenance
-EVIDENCE = {"topic": "releases", "feature": "versions", "value": 1.0, "effect": 0.5, "words": "versions so far: 1"}
-CHANGE = {"change": "publish a patch release", "probability": 0.7, "worst": 0.5}
+ENOUGH = {"well_known": 1.0, "just_enough": MIN_COVERAGE, "unknown": MIN_COVERAGE - 0.01}  # coverage of maintenance
+EVIDENCE = {"topic": "releases", "feature": "versions", "value": 1.0, "effect": 0.5, "words": "Versions published: 1"}
+
+
+def changes(worst: float) -> list[dict]:
+    """Counterfactuals: only advice is shown, and only if the score changes when rounded."""
+    rows = [("publish a patch release", False, 0.6), ("hand it over", True, worst), ("update everything", True, 0.5)]
+    return [{"change": words, "is_advice": advice, "probability": 0.7, "worst": end} for words, advice, end in rows]
 
 
 def predicted(crate: str, coverage: float) -> list[dict]:
     """Rows of `predictions` for every target that has a champion."""
     row = {"as_of": date.fromisoformat(AS_OF), "crate": crate, "probability": 0.3, "percentile": 0.5, "base_rate": 0.1}
-    row |= {"evidence": [EVIDENCE], "changes": [CHANGE], "model_id": "x"}
+    row |= {"evidence": [EVIDENCE], "model_id": "x"}
     return [
         {
             **row,
@@ -31,6 +36,7 @@ def predicted(crate: str, coverage: float) -> list[dict]:
             "is_good": t.is_good,
             "worst": 0.2 if t.is_good else 0.4,
             "best": 0.4 if t.is_good else 0.2,
+            "changes": changes(0.204 if t.is_good else 0.396),
             "coverage": coverage if t.name == "maintenance" else 0.9,
         }
         for t in TARGETS
@@ -47,48 +53,48 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     (folder / "registry").mkdir()
     (folder / "registry" / "descriptions.csv").write_text("name,description\nunknown,who knows\n")
     write_registry(folder / "registry", from_rows(facts))
-    with_tools = tools(folder / "data", folder / "registry")
-    build_registry(with_tools)
-    build("texts", AS_OF, with_tools)
-    build("features", AS_OF, with_tools)
+    resources = bundled_resources(folder / "data", folder / "registry")
+    build_registry(resources)
+    build("texts", AS_OF, resources)
+    build("features", AS_OF, resources)
     rows = [row for crate, coverage in sorted(ENOUGH.items()) for row in predicted(crate, coverage)]
-    with_tools.store.publish(PREDICTIONS, AS_OF, pa.Table.from_pylist(rows, PREDICTIONS.arrow))
-    return {r["crate"]: r for r in build("scores", ONLY, with_tools).rows.to_pylist()}
+    resources.store.publish(PREDICTIONS, AS_OF, pa.Table.from_pylist(rows, PREDICTIONS.arrow))
+    return {r["crate"]: r for r in build("scores", LATEST, resources).rows.to_pylist()}
 
 
-def test_below_the_least_coverage_a_score_is_null_and_named(scores: dict[str, dict]) -> None:
-    told = scores["unknown"]
+def test_below_the_minimum_coverage_a_score_is_null_and_listed(scores: dict[str, dict]) -> None:
+    row = scores["unknown"]
     parts = ("maintenance", "maintenance_probability", "maintenance_best", "maintenance_percentile")
-    assert [told[part] for part in parts] == [None] * 4
-    assert set(told["unknown_scores"]) == {"maintenance", WITHOUT_CHAMPION}
-    assert told["popularity"] == 0.2
-    assert told["coverage"] == ENOUGH["unknown"]
-    assert not any("released" in words for words in told["evidence"])
-    assert not any("maintenance" in words for words in told["changes"])
+    assert [row[part] for part in parts] == [None] * 4
+    assert set(row["unknown_scores"]) == {"maintenance", WITHOUT_CHAMPION}
+    assert row["popularity"] == 0.2
+    assert row["coverage"] == ENOUGH["unknown"]
+    assert not any("a new version" in words for words in row["evidence"] + row["changes"])
+    assert any("a new dependent" in words for words in row["evidence"])
 
 
 @pytest.mark.parametrize("crate", ["well_known", "just_enough"])
-def test_from_the_least_coverage_on_it_is_told(scores: dict[str, dict], crate: str) -> None:
-    told = scores[crate]
-    assert (told["maintenance"], told["maintenance_probability"], told["maintenance_best"]) == (0.2, 0.3, 0.4)
-    assert told["coverage"] == min(0.9, ENOUGH[crate])
-    assert "more likely to be released: versions so far: 1" in told["evidence"]
-    assert "maintenance 50% instead of 20%: publish a patch release" in told["changes"]
+def test_at_the_minimum_coverage_a_score_is_shown(scores: dict[str, dict], crate: str) -> None:
+    row = scores[crate]
+    assert (row["maintenance"], row["maintenance_probability"], row["maintenance_best"]) == (0.2, 0.3, 0.4)
+    assert row["coverage"] == min(0.9, ENOUGH[crate])
+    assert "Versions published: 1 (a new version is more likely)" in row["evidence"]
+    assert "Update everything: chance of a new version within 43 days 50% instead of 20%" in row["changes"]
 
 
-def test_a_target_without_a_champion_is_null_and_named(scores: dict[str, dict]) -> None:
-    for crate, told in scores.items():
-        assert told[WITHOUT_CHAMPION] is told[f"{WITHOUT_CHAMPION}_probability"] is None
-        assert WITHOUT_CHAMPION in told["unknown_scores"]
-        others = {t.name for t in TARGETS} - set(told["unknown_scores"])
-        assert others == {t.name for t in TARGETS if told[t.name] is not None}
+def test_score_without_a_champion_is_null_and_listed(scores: dict[str, dict]) -> None:
+    for crate, row in scores.items():
+        assert row[WITHOUT_CHAMPION] is row[f"{WITHOUT_CHAMPION}_probability"] is None
+        assert WITHOUT_CHAMPION in row["unknown_scores"]
+        others = {t.name for t in TARGETS} - set(row["unknown_scores"])
+        assert others == {t.name for t in TARGETS if row[t.name] is not None}
         assert len(others) == (3 if crate == "unknown" else 4)
 
 
-def test_what_nobody_wants_is_told_as_the_chance_that_it_does_not_happen(scores: dict[str, dict]) -> None:
-    told = scores["well_known"]
+def test_score_of_an_unwanted_outcome_is_the_chance_that_it_does_not_happen(scores: dict[str, dict]) -> None:
+    row = scores["well_known"]
     for score in ("security", "dependency_health"):
-        ends = (told[score], told[f"{score}_probability"], told[f"{score}_best"])
+        ends = (row[score], row[f"{score}_probability"], row[f"{score}_best"])
         assert ends == pytest.approx((0.6, 0.7, 0.8))
-    assert "more likely to get an advisory: versions so far: 1" in told["evidence"]
-    assert "security 50% instead of 60%: publish a patch release" in told["changes"]
+    assert "Versions published: 1 (a vulnerability advisory is more likely)" in row["evidence"]
+    assert "Update everything: risk of a vulnerability advisory within 16 months 50% instead of 40%" in row["changes"]

@@ -43,7 +43,7 @@ def test_no_test_is_taught_by_what_was_not_known_yet(target: Target, labelled: l
         return
     for fold in found:
         assert all(s.as_of + timedelta(s.horizon_days) <= fold.test.as_of for s in fold.teach)
-        assert all(s in labelled and s.horizon_days in target.learnt_from_days for s in fold.teach)
+        assert all(s in labelled and s.horizon_days in target.training_horizons_days for s in fold.teach)
         assert [s.as_of for s in fold.teach] == sorted({s.as_of for s in fold.teach})
         assert fold.test in labelled
         assert fold.test.horizon_days == target.horizon_days
@@ -55,7 +55,7 @@ def test_no_test_is_taught_by_what_was_not_known_yet(target: Target, labelled: l
 @given(st.sampled_from(TARGETS), st.lists(label_sets, unique=True, max_size=30))
 def test_every_date_that_can_be_tested_is_or_lies_close_before_one(target: Target, labelled: list[LabelSet]) -> None:
     def can_teach(labels: LabelSet, by: date) -> bool:
-        return labels.horizon_days in target.learnt_from_days and labels.known_on <= by
+        return labels.horizon_days in target.training_horizons_days and labels.known_on <= by
 
     dates = {s.as_of for s in labelled if s.horizon_days == target.horizon_days}
     dates = {d for d in dates if target.learner == "hazard" or any(can_teach(s, d) for s in labelled)}

@@ -1,23 +1,26 @@
-"""Evidence adds up to the prediction, exactly, and tells what it says it tells."""
+"""Evidence adds up exactly to the prediction, and its words describe the values."""
 
 from typing import cast
 
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 
 from assets.predictions.builds import tree_sums
-from assets.table_asset import SQL, Inputs, Tools
+from assets.table_build import SQL, BuildContext
 from ml.explanation import explain
-from ml.features import INPUTS, values_of
+from ml.features import INPUTS, values_of, wording
 from ml.models.additive import Additive
 from ml.models.tree_hazard import TreeHazard
 from ml.prediction import predict_tree
 from ml.targets import Target
+from pipeline_defs.build import Resources
+from resources.warehouse.session import run_script, set_variables
 from testing.fitted_models import TARGET, hidden, model_of, some
 from testing.table_builds import LOG
 
@@ -26,7 +29,7 @@ TOPIC = {i.name: i.topic for i in INPUTS}
 
 
 def scale(model: Additive, probability: np.ndarray) -> np.ndarray:
-    """What effects add up on: log-odds, or the logarithm of the expected number of events."""
+    """The scale that effects add up on: log-odds, or the logarithm of the expected number of events."""
     return logit(probability) if model.link == "logit" else np.log(-np.log1p(-probability))
 
 
@@ -39,8 +42,8 @@ def additive(target: Target) -> Additive:
 @pytest.mark.parametrize("target", ADDITIVE, ids=lambda t: t.name)
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_effects_add_up_to_the_distance_from_the_peers(target: Target, seed: int) -> None:
-    """Among all crates, and for a few that are fresh, among crates that they are not of."""
+def test_effects_add_up_to_the_difference_from_the_average_crate(target: Target, seed: int) -> None:
+    """For all crates, and for a few fresh ones that are not among those averaged."""
     model, peers = additive(target), hidden(some(60, seed), ["versions", "feature_count", "pagerank"], seed)
     effects = model.effects(values_of(peers))
     average = effects.mean(axis=0)
@@ -53,7 +56,7 @@ def test_effects_add_up_to_the_distance_from_the_peers(target: Target, seed: int
 
 
 @pytest.mark.parametrize("target", ADDITIVE, ids=lambda t: t.name)
-def test_a_topic_is_told_by_its_strongest_input_that_pulls_its_way(target: Target) -> None:
+def test_a_topic_shows_its_strongest_known_input_with_the_sign_of_its_effect(target: Target) -> None:
     model, rows = additive(target), hidden(some(25, 1), ["versions", "feature_count", "minor"], 1)
     values = values_of(rows)
     effects = model.effects(values)
@@ -61,21 +64,21 @@ def test_a_topic_is_told_by_its_strongest_input_that_pulls_its_way(target: Targe
     evidence = explain(model, values, effects, average)
     x, moved = values.take(model.inputs).x, pd.DataFrame(effects - average, columns=model.inputs)
     assert len(evidence) == len(rows) * len({TOPIC[name] for name in model.inputs})
-    for told in evidence.itertuples():
-        members = [name for name in model.inputs if TOPIC[name] == told.topic]
-        at = moved.loc[told.row, members]
-        assert told.effect == pytest.approx(at.sum())
-        known = [m for m in members if not np.isnan(x[told.row, model.inputs.index(m)])]
-        pulls = at[known or members] * np.sign(told.effect)
-        assert told.feature in pulls.index
-        assert pulls[told.feature] == pulls.max()
-        value = x[told.row, model.inputs.index(told.feature)]
-        assert told.value == value or (np.isnan(told.value) and np.isnan(value))
+    for row in evidence.itertuples():
+        members = [name for name in model.inputs if TOPIC[name] == row.topic]
+        at = moved.loc[row.row, members]
+        assert row.effect == pytest.approx(at.sum())
+        known = [m for m in members if not np.isnan(x[row.row, model.inputs.index(m)])]
+        strengths = at[known or members] * np.sign(row.effect)
+        assert row.feature in strengths.index
+        assert strengths[row.feature] == strengths.max()
+        value = x[row.row, model.inputs.index(row.feature)]
+        assert row.value == value or (np.isnan(row.value) and np.isnan(value))
 
 
 @pytest.fixture(scope="module")
 def builds() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Predictions, evidence of each build, and the hazard of each crate: by the SQL, of builds of 0 to 11 crates."""
+    """Predictions and evidence of builds of 0 to 11 crates, computed by the SQL, and the hazard of each crate."""
     model, crates = model_of(TARGET["dependency_health"]), some(40, 7)
     assert isinstance(model, TreeHazard)
     names = crates["crate"].tolist()
@@ -85,35 +88,35 @@ def builds() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     with duckdb.connect() as con:
         con.register("built", pd.DataFrame({"crate": [f"root{i:02}" for i in range(12)], "build": held}))
         sums = tree_sums(
-            Inputs("", con, cast(Tools, None), LOG), model.hazard, crates, "select crate, build from built"
+            BuildContext("", con, cast(Resources, None), LOG), model.hazard, crates, "select crate, build from built"
         )
         con.execute("create table tree_levels as select 'dependency_health' as target, $1 as level", [model.level])
         con.execute((SQL / "tree_evidence.sql").read_text())
-        told = con.sql("select crate, unnest(evidence, recursive := true) from tree_evidence order by all").df()
+        evidence = con.sql("select crate, unnest(evidence, recursive := true) from tree_evidence order by all").df()
     hazards = pd.DataFrame({"crate": names, "events": model.hazard.events(values_of(crates)) * model.level})
-    return pd.concat([sums["crate"], predict_tree(model, sums)], axis=1), told, hazards
+    return pd.concat([sums["crate"], predict_tree(model, sums)], axis=1), evidence, hazards
 
 
-def test_shares_of_a_build_add_up_to_its_risk(builds: tuple[pd.DataFrame, ...]) -> None:
-    predicted, told, _ = builds
-    total = told.groupby("crate")["effect"].sum()
+def test_effects_of_a_build_add_up_to_its_risk(builds: tuple[pd.DataFrame, ...]) -> None:
+    predicted, evidence, _ = builds
+    total = evidence.groupby("crate")["effect"].sum()
     assert total.index.tolist() == predicted["crate"].tolist()
     np.testing.assert_allclose(total, -np.log1p(-predicted["probability"]), rtol=0, atol=1e-12)
     assert (predicted["probability"] > 0).tolist() == [False] + [True] * 11
 
 
-def test_a_build_is_the_sum_of_its_crates_each_once(builds: tuple[pd.DataFrame, ...]) -> None:
-    """Odd builds hold two versions of each crate, which is one crate's risk."""
+def test_risk_of_a_build_is_the_sum_over_its_crates_each_counted_once(builds: tuple[pd.DataFrame, ...]) -> None:
+    """Builds of odd size have two versions of each crate, which count as one crate."""
     predicted, _, hazards = builds
     for size, probability in enumerate(predicted["probability"]):
         expected = hazards["events"][size : 2 * size].sum()
         assert -np.log1p(-probability) == pytest.approx(expected, rel=1e-9, abs=1e-13)
 
 
-def test_the_five_crates_that_hold_most_are_named(builds: tuple[pd.DataFrame, ...]) -> None:
-    _, told, hazards = builds
+def test_the_five_riskiest_crates_of_a_build_are_named(builds: tuple[pd.DataFrame, ...]) -> None:
+    _, evidence, hazards = builds
     for size in range(1, 12):
-        rows = told[told["crate"] == f"root{size:02}"].set_index("feature")
+        rows = evidence[evidence["crate"] == f"root{size:02}"].set_index("feature")
         held = hazards[size : 2 * size].sort_values(["events", "crate"], ascending=[False, True])
         named = rows.drop(index="others", errors="ignore")
         assert set(named.index) == set(held["crate"][:5])
@@ -121,7 +124,64 @@ def test_the_five_crates_that_hold_most_are_named(builds: tuple[pd.DataFrame, ..
         assert ("others" in rows.index) == (size > 5)
         first = held.iloc[0]
         share = 100 * first["events"] / held["events"].sum()
-        assert rows.loc[first["crate"], "words"] == f"builds with {first['crate']}: {share:.0f}% of the risk"
-    assert told[told["crate"] == "root00"]["words"].tolist() == ["builds with no other crate"]
-    assert told["words"].str.startswith("1 other crate in its build: ").sum() == 1
-    assert told["words"].str.startswith("6 other crates in its build: ").sum() == 1
+        assert rows.loc[first["crate"], "words"] == f"Builds with {first['crate']}: {share:.0f}% of the risk"
+    assert evidence[evidence["crate"] == "root00"]["words"].tolist() == ["Builds with no other crate"]
+    assert evidence["words"].str.startswith("1 other crate in its build: ").sum() == 1
+    assert evidence["words"].str.startswith("6 other crates in its build: ").sum() == 1
+
+
+WORDS = [
+    ("days_since_release_min", 1567, True, "No release for 1,567 days"),
+    ("days_since_release_max", 1567, True, "No release for 1,567 days"),
+    ("days_since_release_min", 1, True, "No release for 1 day"),
+    ("days_since_release_min", 0, True, "Released on the as-of date"),
+    ("days_since_release_min", 36.4, False, "No release for at least 36 days"),
+    ("days_since_release_max", 36.4, False, "No release for up to 36 days"),
+    ("days_since_release_max", None, False, "Unknown: time since the last release"),
+    ("releases_90d_min", 3, True, "Releases in the last 90 days: 3"),
+    ("releases_90d_min", 3, False, "Releases in the last 90 days: at least 3"),
+    ("releases_90d_max", 3, False, "Releases in the last 90 days: up to 3"),
+    ("releases_90d_min", 0, False, "Possibly no release in the last 90 days"),
+    ("releases_90d_max", 0, True, "No release in the last 90 days"),
+    ("edition", 2018, True, "Rust edition: 2018"),
+    ("pagerank", 3.25, True, "Importance in the dependency graph: 3.2 times the average crate's"),
+    ("downloads_30d", 1234567, True, "Downloads in the last 30 days: 1,234,567"),
+]
+
+
+@pytest.mark.parametrize(("feature", "value", "is_exact", "words"), WORDS, ids=lambda value: str(value))
+def test_words_state_the_value_and_whether_it_is_exact(
+    feature: str, value: float | None, is_exact: bool, words: str
+) -> None:
+    about = {"crate": "a", "target": "maintenance"}
+    prediction = {"probability": 0.3, "worst": 0.2, "best": 0.4, "base_rate": 0.1, "coverage": 1.0}
+    row = {"topic": "t", "feature": feature, "value": value, "is_exact": is_exact, "effect": 0.5}
+    tables = {
+        "predicted": [{**about, **prediction, "horizon_days": 43, "is_good": True, "model_id": "x"}],
+        "peers": [{"target": "maintenance", "is_good": True, "worst": 0.2}],
+        "evidence": [{**about, **row}],
+        "tree_evidence": [],
+        "changes": [],
+    }
+    empty = {
+        "tree_evidence": "(crate varchar, target varchar, evidence struct(topic varchar, feature varchar, "
+        "value double, effect double, words varchar)[])",
+        "changes": "(crate varchar, target varchar, change varchar, is_advice bool, probability double, worst double)",
+    }
+    with duckdb.connect() as con:
+        set_variables(con, as_of="2020-07-20")
+        con.register("wording", wording())
+        for name, rows in tables.items():
+            if name in empty:
+                con.execute(f"create table {name} {empty[name]}")
+            else:
+                con.register(name, pa.Table.from_pylist(rows))
+        (found,) = run_script(con, SQL / "predictions.sql").to_pylist()
+    assert [e["words"] for e in found["evidence"]] == [words]
+    assert found["changes"] == []
+
+
+def test_every_input_has_words_for_its_value() -> None:
+    for row in wording().itertuples():
+        assert row.subject[0].islower() or row.subject.split()[0] in {"Cargo", "Rust"}
+        assert "{}" in row.words or "{plain}" in row.words or row.zero
