@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
-from resources.common.files import settle
+from resources.common.files import fsync_and_rename
 from resources.common.http.client import HttpClient
 from resources.common.settings import Settings
 from resources.language_model.model_files import NAMED, NamedModel, find_model
@@ -41,7 +41,7 @@ def fetch_model(name: str, folder: Path, url: str, progress: Callable[[int], Non
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not final.exists():
             _download(named, address(named, url), partial, progress)
-            settle(partial, final)
+            fsync_and_rename(partial, final)
         return find_model(name, "", str(folder)).path
 
 

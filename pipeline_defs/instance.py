@@ -1,21 +1,28 @@
-"""The Dagster instance under the data folder, made on first use."""
+"""The Dagster instance under the data folder, created on first use."""
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
+from datetime import timedelta
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from assets.table_asset import DATES
+from assets.partitions import DATE_PARTITIONS, SNAPSHOT_PARTITIONS
 from resources.common.errors import CannotWrite
-from resources.common.processes import is_alive
+from resources.common.processes import has_ended, process_token
 from resources.common.settings import PROJECT, Settings
 
-PID_TAG = ".dagster/crates_pid"  # of the command line that executes a run in its own process
+PROCESS_TAG = ".dagster/crates_process"  # token of the command line that executes a run
+
+
+def process_tags() -> dict[str, str]:
+    """Run tags that name this process."""
+    return {PROCESS_TAG: process_token()}
 
 
 def prepare_home(settings: Settings) -> None:
-    """Makes $CRATES_DATA/dagster with our dagster.yaml, and points DAGSTER_HOME at it. Raises CannotWrite."""
+    """Creates $CRATES_DATA/dagster with our dagster.yaml and sets DAGSTER_HOME to it. Raises CannotWrite."""
     home = settings.dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -29,17 +36,24 @@ def prepare_home(settings: Settings) -> None:
     os.environ["CRATES_DATA"] = str(settings.data)
 
 
-def register_dates(instance: DagsterInstance, dates: Iterable[str]) -> None:
-    """Makes dates known as partition keys, in order. One that is known stays where it is."""
-    instance.add_dynamic_partitions(str(DATES.name), sorted(dates))
+def register_snapshots(instance: DagsterInstance, keys: Iterable[str]) -> None:
+    """Adds snapshots as partition keys, in order. A key that exists keeps its place."""
+    instance.add_dynamic_partitions(str(SNAPSHOT_PARTITIONS.name), sorted(keys))
+
+
+def register_dates(instance: DagsterInstance, keys: Iterable[str]) -> None:
+    """Adds as-of dates as partition keys, in order. A key that exists keeps its place."""
+    instance.add_dynamic_partitions(str(DATE_PARTITIONS.name), sorted(keys))
 
 
 def open_instance(settings: Settings) -> DagsterInstance:
-    """The persistent instance: its runs show in the UI. Runs of command lines that were killed are closed."""
+    """The persistent instance: its runs show in the UI. Closes runs whose command line has ended."""
     prepare_home(settings)
     instance = DagsterInstance.get()
-    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
-        pid = run.tags.get(PID_TAG)
-        if pid and not is_alive(int(pid)):
-            instance.report_run_failed(run, f"process {pid}, which ran this, ended without a word")
+    for record in instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        run = record.dagster_run
+        token = run.tags.get(PROCESS_TAG)
+        age = timedelta(seconds=time.time() - (record.start_time or time.time()))
+        if token and has_ended(token, age):
+            instance.report_run_failed(run, f"process {token}, which executed this run, is gone (probably killed)")
     return instance

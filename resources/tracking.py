@@ -1,4 +1,4 @@
-"""MLflow on SQLite under the data folder: experiments, runs, registered models."""
+"""The MLflow tracking store on SQLite in the data folder: experiments, runs and registered models."""
 
 import fcntl
 import logging
@@ -8,17 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.common.files import remove_leftovers, temporary_path
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT, BACKTEST = "predictor", "backtest"  # models to ship; tests of every date
+EXPERIMENT, BACKTEST = "predictor", "backtest"  # trained models; backtests of every date
 DATABASE = "mlflow.db"
-MODEL_ID = "model_id"  # tag of a registered version: the content hash of the model
+MODEL_ID = "model_id"  # tag of a model version: the content hash of the model
 
 
 @dataclass(frozen=True)
-class Registered:
-    """A registered model version: the run that made it, its tags, and the fitted model."""
+class ModelVersion:
+    """A version of a registered model: the run that logged it, its tags and the fitted model."""
 
     name: str
     version: str
@@ -27,7 +29,7 @@ class Registered:
 
     @cached_property
     def model(self) -> Any:
-        """Read on first use: not all who ask for a version need it. Files are skops: no pickle is read."""
+        """Loaded on first use, from skops files: no pickle is read."""
         from mlflow import sklearn as flavor
 
         return flavor.load_model(f"models:/{self.name}/{self.version}")
@@ -35,7 +37,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class Tracking:
-    """The MLflow store in `folder`. MLflow is imported on first use: it costs seconds."""
+    """The MLflow store in `folder`. MLflow is imported on first use, because its import takes seconds."""
 
     folder: str
 
@@ -44,7 +46,7 @@ class Tracking:
         return _uri(Path(self.folder) / DATABASE)
 
     def start(self, experiment: str = EXPERIMENT) -> "MlflowClient":
-        """Points MLflow at an experiment of the store, made on first use, and returns a client."""
+        """Creates the store and the experiment if needed, makes the experiment active and returns a client."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         os.environ.setdefault("MPLCONFIGDIR", str(Path(self.folder) / "matplotlib"))
@@ -60,8 +62,8 @@ class Tracking:
         mlflow.set_experiment(experiment)
         return client
 
-    def load(self, name: str, alias: str) -> Registered | None:
-        """The version of a registered model that an alias points to, or None."""
+    def load(self, name: str, alias: str) -> ModelVersion | None:
+        """The version of a registered model with an alias, or None."""
         client = self.start()
         from mlflow.exceptions import MlflowException
 
@@ -70,24 +72,24 @@ class Tracking:
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
-            return None  # no such model, or no such alias
-        return Registered(name, str(version.version), version.run_id or "", dict(version.tags))
+            return None  # there is no such model or alias
+        return ModelVersion(name, str(version.version), version.run_id or "", dict(version.tags))
 
     def find(self, name: str, model_id: str) -> str | None:
-        """The version of a registered model with this content, or None."""
+        """The version of a registered model with this content hash, or None."""
         versions = self.start().search_model_versions(f"name = '{name}'")
         return next(
             (str(v.version) for v in versions if v.tags.get(MODEL_ID) == model_id and v.status == "READY"), None
         )
 
     def log_once(self, experiment: str, name: str, parameters: dict[str, str], metrics: dict[str, float]) -> bool:
-        """A finished run with these parameters and metrics, unless one has the same name and parameters."""
+        """Logs a finished run, unless one with the same name and parameters exists. Returns whether it did."""
         client = self.start(experiment)
         from mlflow.entities import Metric, Param
 
         (found,) = client.search_experiments(filter_string=f"name = '{experiment}'")
-        same = " and ".join(f"params.{key} = '{value}'" for key, value in parameters.items())
-        where = f"attributes.status = 'FINISHED' and attributes.run_name = '{name}' and {same}"
+        same_parameters = " and ".join(f"params.{key} = '{value}'" for key, value in parameters.items())
+        where = f"attributes.status = 'FINISHED' and attributes.run_name = '{name}' and {same_parameters}"
         if client.search_runs([found.experiment_id], where, max_results=1):
             return False
         run = client.create_run(found.experiment_id, run_name=name)
@@ -102,14 +104,15 @@ class Tracking:
 
 
 def _create_store(folder: Path) -> None:
-    """Makes the database under another name and renames it: a run killed among its migrations leaves none."""
+    """Creates the database under a temporary name and renames it, so a killed migration leaves no database."""
     import mlflow
 
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "create.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / DATABASE).exists():
-            temporary = folder / f".{os.getpid()}.db"
+            remove_leftovers(folder)
+            temporary = temporary_path(folder / DATABASE)
             mlflow.MlflowClient(_uri(temporary)).search_experiments()
             temporary.replace(folder / DATABASE)
 

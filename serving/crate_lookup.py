@@ -1,4 +1,4 @@
-"""What the tables say of one crate: the lookup behind one crate's scores, cached until the tables are made anew."""
+"""Everything the tables know about one crate, cached until one of them is published again."""
 
 import re
 from pathlib import Path
@@ -7,32 +7,75 @@ from typing import Any
 import duckdb
 import msgspec
 
+from ml.targets import TARGETS
 from resources.cache import Cache
+from resources.common.errors import BadInput
 from resources.warehouse.session import first_row, set_variables, view
-from resources.warehouse.table_store import TableStore, tag_of
+from resources.warehouse.table_store import TableStore, table_tag
 
 QUERY = Path(__file__).with_suffix(".sql")
-TABLES = ("scores", "culprits")
+SUGGESTIONS = Path(__file__).with_name("name_suggestions.sql")
+TABLES = ("scores", "culprits", "predictions", "fresh_predictions", "features", "advisories")
 TTL_S = 3600.0
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # crates.io allows no other
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # crates.io accepts no other
+SCORES = "scores"
 
 
 def look_up(store: TableStore, cache: Cache, name: str) -> dict[str, Any] | None:
-    """`scores` (the row) and `culprits` (rows) of a crate, dates as ISO texts; None for a crate that has no scores.
+    """The facts, scores and culprits of a crate, dates as ISO text; None for a crate that has no scores.
 
-    Raises BadInput if the tables are not there.
+    `scores` holds one entry per target. Its probabilities are of the outcome, which is a bad one where `is_good` is
+    false; `worst` is the end to rank by. Raises BadInput if a table is missing.
     """
     if not NAME.fullmatch(name):
         return None
-    crates = cache.namespace("crates", kind=dict[str, Any] | None, ttl=TTL_S)
-    key = name.lower().replace("-", "_")
-    return crates.get_or_set(key, lambda: _read(store, name), tags=map(tag_of, TABLES))
+    crates = cache.namespace("crates", version=2, kind=dict[str, Any] | None, ttl=TTL_S)
+    return crates.get_or_set(canonical(name), lambda: read_crate(store, name), tags=map(table_tag, TABLES))
 
 
-def _read(store: TableStore, name: str) -> dict[str, Any] | None:
+def suggest_names(store: TableStore, name: str) -> list[str]:
+    """At most five names of crates that are spelled nearly like `name`, the nearest first. Raises BadInput."""
+    letters = "".join(re.findall(r"[A-Za-z0-9_-]+", name))
+    if not NAME.fullmatch(letters):
+        return []
     with duckdb.connect() as con:
-        for table in TABLES:
-            view(con, store, table, store.partitions(table)[-1:] or "latest")
-        set_variables(con, crate=name)
+        _view_newest(con, store, SCORES)
+        set_variables(con, crate=canonical(letters))
+        return [found for (found,) in con.execute(SUGGESTIONS.read_text()).fetchall()]
+
+
+def require_scores(store: TableStore) -> None:
+    """Raises BadInput if there are no scores to look up."""
+    if not store.partitions(SCORES):
+        raise BadInput(
+            f"no scores in {store.root} yet: run `crates demo` (three minutes, on the registry that comes with this "
+            "project) or `crates refresh` (today's crates.io)"
+        )
+
+
+def canonical(name: str) -> str:
+    """A name in lower case with `-` folded into `_`."""
+    return name.lower().replace("-", "_")
+
+
+def read_crate(store: TableStore, name: str) -> dict[str, Any] | None:
+    """The same without a cache."""
+    if not NAME.fullmatch(name):
+        return None
+    with duckdb.connect() as con:
+        _view_newest(con, store, SCORES)
+        (as_of,) = first_row(con, "select any_value(as_of)::varchar from scores") or (None,)
+        for table in ("culprits", "predictions", "features"):
+            view(con, store, table, as_of or "")
+        _view_newest(con, store, "advisories")
+        if store.partitions("fresh_predictions"):
+            _view_newest(con, store, "fresh_predictions")
+        else:
+            con.execute("create view fresh_predictions as from predictions where false")
+        set_variables(con, crate=name, targets=[target.name for target in TARGETS])
         row = first_row(con, QUERY.read_text())
     return msgspec.json.decode(row[0]) if row else None
+
+
+def _view_newest(con: duckdb.DuckDBPyConnection, store: TableStore, table: str) -> None:
+    view(con, store, table, store.partitions(table)[-1:] or "latest")

@@ -13,7 +13,7 @@ from ml.models.boosted import fit_boosted
 from ml.models.hazard import fit_hazard
 from ml.models.tree_hazard import TreeHazard
 from ml.targets import TARGETS, Target
-from resources.tracking import Registered, Tracking
+from resources.tracking import ModelVersion, Tracking
 
 TARGET = {t.name: t for t in TARGETS}
 AS_OF, EXPOSURE = datetime(2020, 5, 9), 43
@@ -76,7 +76,7 @@ def model_of(target: Target) -> Additive | TreeHazard:
     return hazard() if target.learner == "hazard" else TreeHazard(hazard(), 0.7)
 
 
-def register(tracking: Tracking, name: str, model: Additive | TreeHazard, tags: dict[str, str]) -> Registered:
+def register(tracking: Tracking, name: str, model: Additive | TreeHazard, tags: dict[str, str]) -> ModelVersion:
     """Stores a model as `predictor` does, as the champion."""
     client = tracking.start()
     import mlflow

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from assets.table_asset import Tools
+from pipeline_defs.build import Resources
 from resources.common.settings import Settings
 from resources.crates_io.dump.registry import CratesIoDump
 from resources.registry.snapshot_archive import SnapshotArchive
 from testing.dumps import SMALL_AT
-from testing.table_builds import build, sources_tools
+from testing.table_builds import build, resources_of
 
 KEY = SMALL_AT[:10]
 NEXT_AT, NEXT_KEY = SMALL_AT.replace("11-20", "11-21"), "2026-11-21"
@@ -26,8 +26,8 @@ TABLES = ("crates", "versions", "yanks", "dependencies", "owners", "downloads", 
 State = dict[tuple[str, str], str]
 
 
-def live_tools(data: Path, dump: str | Path, advisory_db: Path, **settings: object) -> Tools:
-    """The tools of an installation in `data` that reads `dump`, a path or an address."""
+def live_resources(data: Path, dump: str | Path, advisory_db: Path, **settings: object) -> Resources:
+    """The resources of an installation in `data` that reads `dump`, a path or an address."""
     live = replace(
         Settings.from_env(),
         data=data,
@@ -39,40 +39,40 @@ def live_tools(data: Path, dump: str | Path, advisory_db: Path, **settings: obje
         threads=2,
         memory="1GB",
     )
-    return sources_tools(replace(live, **settings))
+    return resources_of(replace(live, **settings))
 
 
-def source_of(tools: Tools) -> CratesIoDump:
-    assert isinstance(tools.source, CratesIoDump)
-    return tools.source
+def source_of(resources: Resources) -> CratesIoDump:
+    assert isinstance(resources.source, CratesIoDump)
+    return resources.source
 
 
-def archive_of(tools: Tools) -> SnapshotArchive:
+def archive_of(resources: Resources) -> SnapshotArchive:
     """The snapshots that were fetched."""
-    return source_of(tools).archive
+    return source_of(resources).archive
 
 
 def silent(line: str) -> None:
     """What takes no interest in progress."""
 
 
-def load(tools: Tools, key: str = KEY, tables: Iterable[str] = (*TABLES, "quarantine")) -> State:
+def load(resources: Resources, key: str = KEY, tables: Iterable[str] = (*TABLES, "quarantine")) -> State:
     """Fetches a snapshot and builds its tables; returns what stands then."""
     for table in ("snapshots", *tables):
-        built = build(table, key, tools)
-        assert built.published, [outcome.words for outcome in built.outcomes if not outcome.passed]
-    return state(tools)
+        built = build(table, key, resources)
+        assert built.published, [outcome.message for outcome in built.outcomes if not outcome.passed]
+    return state(resources)
 
 
-def state(tools: Tools) -> State:
+def state(resources: Resources) -> State:
     """The bytes of every table that is served, but for `snapshots`, which says what was read last."""
-    tables = tools.store.tables()
+    tables = resources.store.tables()
     return {(t, p.key): p.sha256 for t, partitions in tables.items() if t != "snapshots" for p in partitions}
 
 
-def rows(tools: Tools, table: str, key: str = KEY) -> list[dict]:
+def rows(resources: Resources, table: str, key: str = KEY) -> list[dict]:
     """The rows of a published table."""
-    return pq.read_table(tools.store.need(table, key).path).to_pylist()
+    return pq.read_table(resources.store.require(table, key).path).to_pylist()
 
 
 def pack(tables: dict[str, bytes], timestamp: str = SMALL_AT) -> bytes:

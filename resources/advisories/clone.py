@@ -1,6 +1,5 @@
 """A local copy of the advisory database's main branch, with its whole history: made once, then kept up to date."""
 
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from urllib.parse import urlsplit
 from resources.advisories.git import GitFailed, git
 from resources.advisories.history import mend
 from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
-from resources.common.processes import is_alive
+from resources.common.files import remove_leftovers, temporary_path
 from resources.common.settings import ADVISORY_DATABASE
 
 BRANCH = "refs/heads/main"
@@ -48,8 +47,8 @@ def _need_plain(url: str) -> None:
 
 def _clone(url: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
+    remove_leftovers(path.parent)
+    temporary = temporary_path(path)
     temporary.mkdir()
     try:
         fetch_git(temporary, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
@@ -60,14 +59,6 @@ def _clone(url: str, path: Path) -> None:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _sweep(path: Path) -> None:
-    """Removes what clones that were killed have left."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        pid = left.suffix.removeprefix(".")
-        if pid.isdigit() and (int(pid) == os.getpid() or not is_alive(int(pid))):
-            shutil.rmtree(left)
 
 
 def _fetch_into_clone(url: str, path: Path) -> None:

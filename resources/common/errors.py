@@ -1,13 +1,13 @@
-"""Errors that a person can mend: each says what was expected, what was found and what to do next."""
+"""Errors that a user can fix: each message says what was expected, what was found and what to do."""
 
 
 class BadInput(Exception):
-    """The input, not the code, is at fault: trying again changes nothing."""
+    """The input is wrong, not the code: a retry changes nothing."""
 
 
 class CannotWrite(Exception):
-    """The data folder takes no more: full, read-only or gone. What was there before is untouched."""
+    """The data folder is full, read-only or missing. What was in it before is unchanged."""
 
 
 class SourceUnreachable(Exception):
-    """A server did not answer as it should, for now: trying again later may help."""
+    """A server does not respond or fails for now: a later retry may succeed."""

@@ -1,4 +1,4 @@
-"""How much memory a process may still take."""
+"""How much memory a process may still allocate."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ MEMINFO, LIMIT, USED = (
 
 
 def available_bytes() -> int | None:
-    """What the system says is available, or is left of the container's limit; None where neither is told."""
+    """The memory available on the system or within the container's limit, whichever is less; None if unknown."""
     found = [int(line.split()[1]) << 10 for line in _lines(MEMINFO) if line.startswith("MemAvailable:")]
     limit, used = _lines(LIMIT), _lines(USED)
     if limit and used and limit[0].isdecimal():

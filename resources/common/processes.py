@@ -1,13 +1,52 @@
-"""Whether the process that left something behind still runs."""
+"""Which process made a temporary file or started a run, and whether that process has ended.
+
+A token such as `4711-88123@host` is process id, start time (ticks since boot) and host name: a pid alone may be reused,
+and says nothing on another host.
+"""
 
 import os
+import re
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+# leftovers of another host cannot be checked: this old, they count as left by a killed process
+MAX_FOREIGN_AGE = timedelta(days=2)
+TOKEN = re.compile(r"(?P<pid>[0-9]+)-(?P<started>[0-9]+)@(?P<host>[^/]+)")
 
 
-def is_alive(pid: int) -> bool:
+def process_token(pid: int | None = None) -> str:
+    """The token of this process, or of another one on this host."""
+    pid = os.getpid() if pid is None else pid
+    return f"{pid}-{_start_time(pid)}@{socket.gethostname()}"
+
+
+def has_ended(token: str, age: timedelta) -> bool:
+    """Whether the process behind a token has ended. `age` is how old the file or run is that it left.
+
+    A process of another host counts as running until `age` exceeds MAX_FOREIGN_AGE, and so does an unknown token.
+    """
+    found = TOKEN.fullmatch(token)
+    if found is None or found["host"] != socket.gethostname():
+        return age > MAX_FOREIGN_AGE
+    pid = int(found["pid"])
+    return not _exists(pid) or _start_time(pid) != int(found["started"])
+
+
+def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # it runs, as another user
+    except PermissionError:  # it runs as another user
         return True
     return True
+
+
+def _start_time(pid: int) -> int:
+    """Field 22 of /proc/<pid>/stat; 0 if the system has no /proc, or the process has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])

@@ -5,7 +5,6 @@ the whole series. BREAKS has its known breaks: one row each, with the first and 
 """
 
 import json
-import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from resources.common.errors import BadInput, CannotWrite
+from resources.common.files import fsync_and_rename, temporary_path
 from resources.common.http.client import HttpClient
 
 FOLDER = "archive/version-downloads"
@@ -131,14 +131,11 @@ def _day(entry: object, url: str) -> ArchivedDay:
 
 def _put(path: Path, body: bytes, url: str) -> None:
     """The file gets its name once it is on the disk and was read."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_path(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
+        temporary.write_bytes(body)
         _verify(temporary, url)
-        temporary.replace(path)
+        fsync_and_rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -7,7 +7,6 @@ Both are static files without a rate limit, asked for with the validators of the
 """
 
 import json
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pyarrow as pa
 
 from resources.cache.resource import CacheResource
 from resources.common.errors import BadInput
-from resources.common.files import settle
+from resources.common.files import write_atomically
 from resources.common.http.client import HttpClient
 from resources.common.http.responses import CachedResponse
 from resources.crates_io.rss_feed import MOST_BYTES, FeedItem, RejectedItem, read_feed
@@ -173,9 +172,7 @@ class CratesIoIndex:
 
     def _write(self, path: Path, record: dict) -> None:
         with writing(path.parent):
-            temporary = path.with_name(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(record))
-            settle(temporary, path)
+            write_atomically(path, json.dumps(record).encode())
 
 
 def _instant(item: FeedItem) -> str:

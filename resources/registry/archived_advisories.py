@@ -1,6 +1,5 @@
 """The advisory database among the kept objects: every revision as it was committed, and what could not be read."""
 
-import os
 import zlib
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pyarrow.parquet as pq
 from resources.advisories.clone import update_clone
 from resources.advisories.git_reader import read_repository
 from resources.advisories.schema import Rejected
-from resources.common.files import settle
+from resources.common.files import fsync_and_rename, temporary_path
 from resources.registry.snapshot_archive import KeptFile, SnapshotArchive, kept_file
 
 REJECTED = pa.schema({"file": pa.string(), "commit": pa.string(), "line": pa.int64(), "reason": pa.string()})
@@ -31,10 +30,10 @@ def keep_advisories(archive: SnapshotArchive, url: str) -> dict[str, KeptFile]:
 
 def _keep(archive: SnapshotArchive, name: str, rows: pa.Table) -> KeptFile:
     """A table among the objects, under a name of its content."""
-    temporary = archive.partial / f".{os.getpid()}.parquet"
+    temporary = temporary_path(archive.partial / f"{name}.parquet")
     pq.write_table(rows, temporary, compression="zstd")
     content = temporary.read_bytes()
     crc = zlib.crc32(content)
     path: Path = archive.objects / f"{name}-{crc:08x}-{len(content)}.parquet"
-    settle(temporary, path)
+    fsync_and_rename(temporary, path)
     return kept_file(path, crc, len(content))

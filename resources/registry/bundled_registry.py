@@ -53,13 +53,13 @@ class BundledRegistry(RegistrySource):
 
     def fetch(self, key: str, say: Say, report: Report | None = None) -> Snapshot:
         """Verifies every file: there is nothing to fetch."""
-        snapshot = self.need(key)
+        snapshot = self.require(key)
         for path in self._paths():
             self._verify(path)
         say(f"bundled registry of {snapshot.taken_at}: every file is whole")
         return snapshot
 
-    def need(self, key: str) -> Snapshot:
+    def require(self, key: str) -> Snapshot:
         manifest = self.manifest()
         snapshot = Snapshot(
             taken_at=datetime.fromisoformat(manifest["snapshot_at"]),
@@ -79,7 +79,7 @@ class BundledRegistry(RegistrySource):
         return []  # its one snapshot is part of the project
 
     def space(self) -> dict[str, tuple[int, int]]:
-        snapshot = self.need(self.newest().key)
+        snapshot = self.require(self.newest().key)
         return {snapshot.key: (snapshot.bytes, snapshot.bytes)}
 
     def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:

@@ -7,7 +7,6 @@
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from resources.common.errors import BadInput, CannotWrite
-from resources.common.files import settle
+from resources.common.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class SnapshotArchive:
         path = self.objects / file.object
         return path.exists() and path.stat().st_size == file.stored_bytes
 
-    def need(self, key: str) -> KeptSnapshot:
+    def require(self, key: str) -> KeptSnapshot:
         kept = self.find(key)
         if kept is None:
             have = ", ".join(self.keys()[-5:]) or "none"
@@ -114,9 +113,7 @@ class SnapshotArchive:
     def publish(self, key: str, kept: KeptSnapshot) -> None:
         """Makes a snapshot visible, whole, in one rename."""
         with writing(self.folder):
-            temporary = self.folder / f".{os.getpid()}.json"
-            temporary.write_text(json.dumps(asdict(kept), indent=2) + "\n")
-            settle(temporary, self.folder / f"{key}.json")
+            write_atomically(self.folder / f"{key}.json", (json.dumps(asdict(kept), indent=2) + "\n").encode())
             for left in self.partial.glob("*"):
                 left.unlink()
 

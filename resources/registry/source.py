@@ -74,7 +74,7 @@ class RegistrySource(ABC):
         """
 
     @abstractmethod
-    def need(self, key: str) -> Snapshot:
+    def require(self, key: str) -> Snapshot:
         """A snapshot that was fetched. Raises BadInput if it is not here."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""`catalog.duckdb`: views over the current files, for SQL users. Replaced whole, so nobody ever waits for a lock."""
+"""`catalog.duckdb`: views over the current files, for SQL users. It is replaced atomically, so readers never wait."""
 
 import fcntl
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from resources.common.errors import CannotWrite
 from resources.warehouse.schema import Table
 from resources.warehouse.table_store import TableStore
 
-# read by the `duckdb` command line too, which is a version behind the library
+# the `duckdb` command line, which reads it too, is a version behind the library
 STORAGE_VERSION = "v1.2.0"
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The file of views at `path`."""
+    """The DuckDB file with the views, at `path`."""
 
     path: str
 
     def rebuild(self, store: TableStore, tables: dict[str, Table]) -> None:
-        """Writes the views anew under another name and renames: open readers keep the file they opened."""
+        """Writes all views to a new file and renames it: readers keep the file that they opened. Raises CannotWrite."""
         path = Path(self.path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ class Catalog:
         except (OSError, duckdb.IOException) as error:
             raise CannotWrite(
                 f"cannot write {path}: {error}. Free space there, or set CRATES_DATA to a folder that can be written; "
-                "the catalog is as it was before"
+                "the catalog is unchanged"
             ) from error
 
 
@@ -45,19 +45,19 @@ def _write(path: Path, store: TableStore, tables: dict[str, Table]) -> None:
         con.execute("use catalog")
         for name, partitions in store.tables().items():
             table = tables.get(name)
-            if table is None:  # a part of another table
+            if table is None:  # the rejected rows of another table
                 continue
-            # a partition that an earlier version of this project made has other columns, and no view can join the two
-            fitting = [p for p in partitions if pq.read_schema(p.path).names == table.arrow.names]
-            shown = fitting[-1:] if table.newest_only else fitting
-            if not shown:
+            # partitions that an earlier version of this project wrote may have other columns
+            readable = [p for p in partitions if pq.read_schema(p.path).names == table.arrow.names]
+            visible = readable[-1:] if table.newest_only else readable
+            if not visible:
                 continue
-            files = ", ".join(f"'{_literal(p.path)}'" for p in shown)
+            files = ", ".join(f"'{_literal(p.path)}'" for p in visible)
             con.execute(f"create view {name} as select * from read_parquet([{files}], hive_partitioning = false)")
             con.execute(f"comment on view {name} is '{_literal(table.grain)}'")
             for column in table.columns:
                 con.execute(f"comment on column {name}.{column.name} is '{_literal(column.text)}'")
-        # the library may keep a closed connection for a while, and with it the file's lock
+        # the library may keep a closed connection, and with it the file's lock, for a while
         con.execute("use memory")
         con.execute("detach catalog")
 

@@ -1,4 +1,4 @@
-"""What must hold of a table before anybody may see it. Judged on the rows to be published, not on what is there."""
+"""The contracts of a table: constraints that are checked on new rows before they are published."""
 
 from dataclasses import dataclass
 
@@ -7,66 +7,67 @@ import duckdb
 from resources.warehouse.schema import Table
 from resources.warehouse.session import first_row
 
-EXAMPLES = 3
+MAX_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One contract judged: its name, how many rows broke it, and words for a person."""
+class ContractResult:
+    """The result of one contract: its name, the number of rows that violate it, and a message for the user."""
 
     name: str
-    broken: int
-    words: str
+    violations: int
+    message: str
 
     @property
     def passed(self) -> bool:
-        return self.broken == 0
+        return self.violations == 0
 
 
 def names(table: Table) -> list[str]:
-    """The contracts of a table, by the names its checks have in the UI."""
+    """The names of a table's contracts, which are the names of its asset checks."""
     found = ["not_null", "unique_key"]
     if table.references:
-        found.append("references_whole")
+        found.append("foreign_keys")
     if any(c.accepted for c in table.columns):
-        found.append("known_values")
+        found.append("accepted_values")
     if table.dates:
-        found.append("inside_snapshot")
-    if table.least_share_of_previous is not None:
+        found.append("not_after_snapshot")
+    if table.min_share_of_previous is not None:
         found.append("row_count")
     return found
 
 
-def judge(
+def check(
     con: duckdb.DuckDBPyConnection, table: Table, rows: duckdb.DuckDBPyRelation, key: str, rows_before: int | None
-) -> list[Outcome]:
-    """Judges every contract of `table` on `rows`. References need the tables referred to as views in `con`.
+) -> list[ContractResult]:
+    """Checks every contract of `table` on `rows`. Foreign keys need the referenced tables as views in `con`.
 
-    `rows_before` is the row count of the partition before this one, or None if there is none.
+    `rows_before` is the row count of the previous partition, or None if there is none.
     """
     rows.create_view("candidate", replace=True)
-    outcomes = []
+    results = []
     for name in names(table):
         if name == "row_count":
             count = first_row(con, "select count(*) from candidate")
-            outcomes.append(_row_count(table, count[0] if count else 0, rows_before))
+            results.append(_check_row_count(table, count[0] if count else 0, rows_before))
         else:
-            outcomes.append(_judge_rows(con, table, name, _CONDITIONS[name](table, key)))
-    return outcomes
+            results.append(_check_rows(con, table, name, _CONDITIONS[name](table, key)))
+    return results
 
 
-def _judge_rows(con: duckdb.DuckDBPyConnection, table: Table, name: str, conditions: dict[str, str]) -> Outcome:
-    broken, words = 0, []
-    for what, condition in conditions.items():
-        shown = ", ".join(table.key)
-        # a condition may look at the row before, so it is no plain filter
-        broken_rows = f"from (select {shown}, {condition} as is_broken from candidate) where is_broken"
-        count = first_row(con, f"select count(*) {broken_rows}")
+def _check_rows(con: duckdb.DuckDBPyConnection, table: Table, name: str, conditions: dict[str, str]) -> ContractResult:
+    """`conditions` maps the description of a violation to the SQL condition of a violating row."""
+    violations, messages = 0, []
+    key = ", ".join(table.key)
+    for description, condition in conditions.items():
+        # a condition may use a window function, which a where clause does not allow
+        violating = f"from (select {key}, {condition} as is_violation from candidate) where is_violation"
+        count = first_row(con, f"select count(*) {violating}")
         if count and count[0]:
-            rows = con.execute(f"select {shown} {broken_rows} limit {EXAMPLES}").fetchall()
-            broken += count[0]
-            words.append(f"{what}: {count[0]} rows, such as {shown} = {rows}")
-    return Outcome(name, broken, "; ".join(words) or "holds for every row")
+            examples = con.execute(f"select {key} {violating} limit {MAX_EXAMPLES}").fetchall()
+            violations += count[0]
+            messages.append(f"{description}: {count[0]} rows, such as {key} = {examples}")
+    return ContractResult(name, violations, "; ".join(messages) or "holds for every row")
 
 
 def _not_null(table: Table, key: str) -> dict[str, str]:
@@ -74,13 +75,13 @@ def _not_null(table: Table, key: str) -> dict[str, str]:
 
 
 def _unique_key(table: Table, key: str) -> dict[str, str]:
-    """Rows are kept in the order of the key, so each must be greater than the one before: one pass, no memory."""
+    """Rows are sorted by the key, so each must be greater than the one before: one pass, constant memory."""
     columns = ", ".join(table.key)
     before = ", ".join(f"lag({column}) over ()" for column in table.key)
-    return {f"({columns}) stands more than once, or out of order": f"lag(true) over () and ({columns}) <= ({before})"}
+    return {f"({columns}) is duplicated or out of order": f"lag(true) over () and ({columns}) <= ({before})"}
 
 
-def _references_whole(table: Table, key: str) -> dict[str, str]:
+def _foreign_keys(table: Table, key: str) -> dict[str, str]:
     return {
         f"{r.column} is not in {r.table}.{r.target}": f"{r.column} is not null and {r.column} not in "
         f"(select {r.target} from {r.table} where {r.target} is not null)"
@@ -88,31 +89,31 @@ def _references_whole(table: Table, key: str) -> dict[str, str]:
     }
 
 
-def _known_values(table: Table, key: str) -> dict[str, str]:
+def _accepted_values(table: Table, key: str) -> dict[str, str]:
     return {
-        f"{c.name} is none of {', '.join(c.accepted)}": f"{c.name} not in ({', '.join(repr(a) for a in c.accepted)})"
+        f"{c.name} is not one of {', '.join(c.accepted)}": f"{c.name} not in ({', '.join(map(repr, c.accepted))})"
         for c in table.columns
         if c.accepted
     }
 
 
-def _inside_snapshot(table: Table, key: str) -> dict[str, str]:
+def _not_after_snapshot(table: Table, key: str) -> dict[str, str]:
     return {f"{name} is after the snapshot": f"{name} >= date '{key}' + interval 1 day" for name in table.dates}
 
 
-def _row_count(table: Table, rows: int, before: int | None) -> Outcome:
+def _check_row_count(table: Table, rows: int, before: int | None) -> ContractResult:
     if before is None:
-        return Outcome("row_count", 0, f"{rows:,} rows; no earlier partition to compare with")
-    least = int(before * (table.least_share_of_previous or 0))
-    lost = max(least - rows, 0)
-    verdict = f"at least {least:,} expected" if lost else "within what is expected"
-    return Outcome("row_count", lost, f"{rows:,} rows after {before:,} in the partition before: {verdict}")
+        return ContractResult("row_count", 0, f"{rows:,} rows; no earlier partition to compare with")
+    min_rows = int(before * (table.min_share_of_previous or 0))
+    missing = max(min_rows - rows, 0)
+    verdict = f"expected at least {min_rows:,}" if missing else "as expected"
+    return ContractResult("row_count", missing, f"{rows:,} rows after {before:,} in the previous partition: {verdict}")
 
 
 _CONDITIONS = {
     "not_null": _not_null,
     "unique_key": _unique_key,
-    "references_whole": _references_whole,
-    "known_values": _known_values,
-    "inside_snapshot": _inside_snapshot,
+    "foreign_keys": _foreign_keys,
+    "accepted_values": _accepted_values,
+    "not_after_snapshot": _not_after_snapshot,
 }

@@ -1,4 +1,4 @@
-"""How a table is declared: once, for the Arrow schema, the contracts, the UI's columns and the docs."""
+"""Table declarations: the Arrow schema, the contracts, the columns in the UI and the docs are made from them."""
 
 from dataclasses import dataclass
 
@@ -50,7 +50,7 @@ TYPES: dict[str, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column. Timestamps are UTC; `unit` is the unit of a number; `accepted` lists the values it may have."""
+    """One column. Timestamps are UTC; `unit` is the unit of a number; `accepted` lists its valid values."""
 
     name: str
     type: str
@@ -61,7 +61,7 @@ class Column:
 
     @property
     def text(self) -> str:
-        """The description with its unit."""
+        """The description with the unit."""
         return f"{self.description} [{self.unit}]" if self.unit else self.description
 
 
@@ -76,10 +76,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its grain in words, its columns, and what must always hold of its rows.
+    """One table: its grain, its columns and the constraints on its rows.
 
-    `partition` names the folder level (`snapshot`, `as_of` or `version`); rows are kept in the order of `key`.
-    `dates` are the timestamp columns that may not lie after the snapshot.
+    `partition` is the name of its folder level (`snapshot`, `as_of` or `version`). Rows are sorted by `key`.
+    `dates` are the timestamp columns that must not be after the snapshot.
     """
 
     name: str
@@ -89,10 +89,10 @@ class Table:
     key: tuple[str, ...]
     references: tuple[Reference, ...] = ()
     dates: tuple[str, ...] = ()
-    # ids hold within one partition only, so SQL users see the newest: joins across two would multiply
+    # ids are valid within one partition only, so the catalog shows the newest: a join across two would multiply rows
     newest_only: bool = False
-    # a smaller share of the rows of the partition before means that something was lost on the way
-    least_share_of_previous: float | None = None
+    # fewer rows than this share of the previous partition mean that rows were lost
+    min_share_of_previous: float | None = None
 
     @property
     def arrow(self) -> pa.Schema:

@@ -7,6 +7,7 @@ The fuzzers try CRATES_FUZZ_EXAMPLES repositories each (20 unless set), and some
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,8 +25,8 @@ from resources.advisories.clone import update_clone
 from resources.advisories.git import GitFailed, git
 from resources.advisories.git_reader import read_repository
 from resources.advisories.schema import ADVISORIES, OSV_ADVISORIES, Rejected, Unreadable
-from resources.common.errors import BadInput, CannotWrite
-from resources.common.errors import SourceUnreachable
+from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
+from resources.common.processes import process_token
 from resources.common.settings import ADVISORY_DATABASE
 from testing import osv_archive as archive
 from testing import semver_reference as semver
@@ -448,12 +449,13 @@ def test_source_that_cannot_be_fetched_leaves_nothing_and_may_be_tried_again(tmp
     assert read(tmp_path / "clone") == [revision(FOO, 0, 0)]
 
 
-def test_what_a_killed_clone_left_is_swept(tmp_path: Path) -> None:
+def test_temporary_clone_of_an_ended_process_is_removed(tmp_path: Path) -> None:
     source = write_repository(tmp_path / "source", [adds([FOO], at(0))])
-    for name in (".clone.999999999", f".clone.{os.getpid()}", ".clone.1", ".clone.notes"):
+    running = f".clone.{process_token(os.getppid())}"
+    for name in (f".clone.999999999-1@{socket.gethostname()}", running, ".clone.notes"):
         (tmp_path / name).mkdir()
     update_clone(str(source), tmp_path / "clone")
-    assert {p.name for p in tmp_path.iterdir()} == {"source", "clone", ".clone.1", ".clone.notes"}
+    assert {p.name for p in tmp_path.iterdir()} == {"source", "clone", running, ".clone.notes"}
 
 
 @pytest.mark.parametrize("url", ["ext::sh -c true", "http://example.org/db", "ssh://example.org/db", "-u", "db", ""])

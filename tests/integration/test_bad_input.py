@@ -15,14 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from assets.table_asset import Tools
 from cli import demo
-from pipeline_defs.build import build_defs
+from pipeline_defs.build import Resources, build_defs
 from pipeline_defs.instance import open_instance, register_dates
 from resources.common.errors import BadInput
 from resources.common.settings import PROJECT, Settings
 from testing.registries import from_rows, read_facts, write_manifest, write_registry
-from testing.table_builds import build, build_registry, tools
+from testing.table_builds import build, build_registry, bundled_resources
 
 SNAPSHOT = "2020-07-20"
 
@@ -34,17 +33,17 @@ def registry(tmp_path: Path, small_registry: Path) -> Path:
 
 
 @pytest.fixture
-def loaded(tmp_path: Path, registry: Path) -> Tools:
+def loaded(tmp_path: Path, registry: Path) -> Resources:
     """An installation with good registry tables and features."""
-    with_tools = tools(tmp_path / "data", registry)
-    build_registry(with_tools)
-    build("features", SNAPSHOT, with_tools)
-    return with_tools
+    resources = bundled_resources(tmp_path / "data", registry)
+    build_registry(resources)
+    build("features", SNAPSHOT, resources)
+    return resources
 
 
-def state(with_tools: Tools) -> dict[str, list[tuple[str, str]]]:
+def state(resources: Resources) -> dict[str, list[tuple[str, str]]]:
     """The bytes of every table."""
-    tables = with_tools.store.tables()
+    tables = resources.store.tables()
     return {table: [(p.key, p.sha256) for p in partitions] for table, partitions in tables.items()}
 
 
@@ -118,7 +117,7 @@ SOURCES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_broken_source_is_refused_and_tables_stay(name: str, loaded: Tools, registry: Path) -> None:
+def test_broken_source_is_refused_and_tables_stay(name: str, loaded: Resources, registry: Path) -> None:
     spoil, message = SOURCES[name]
     before = state(loaded)
     spoil(registry)
@@ -129,7 +128,7 @@ def test_broken_source_is_refused_and_tables_stay(name: str, loaded: Tools, regi
     assert {table: partitions for table, partitions in state(loaded).items() if table in before} == before
 
 
-def test_snapshot_in_the_future_is_refused(loaded: Tools, registry: Path) -> None:
+def test_snapshot_in_the_future_is_refused(loaded: Resources, registry: Path) -> None:
     future = datetime.now() + timedelta(days=3)
     write_manifest(registry, future.isoformat())
     with pytest.raises(BadInput, match="is in the future: check the clock"):
@@ -157,10 +156,10 @@ ROWS = {
 @pytest.mark.parametrize("name", ROWS)
 def test_bad_row_goes_to_quarantine_with_its_reason(name: str, tmp_path: Path, registry: Path) -> None:
     table, values, reason = ROWS[name]
-    clean = tools(tmp_path / "clean", registry)
+    clean = bundled_resources(tmp_path / "clean", registry)
     build_registry(clean)
     change(registry, table, lambda t: with_row(t, **values))
-    spoilt = tools(tmp_path / "spoilt", registry)
+    spoilt = bundled_resources(tmp_path / "spoilt", registry)
     build_registry(spoilt)
     build("texts", SNAPSHOT, spoilt)
     assert state(spoilt)[table] == state(clean)[table]
@@ -181,7 +180,7 @@ AS_OF = {
 
 @pytest.mark.parametrize("name", AS_OF)
 @pytest.mark.parametrize("table", ["features", "labels"])
-def test_as_of_date_outside_the_data(name: str, table: str, loaded: Tools) -> None:
+def test_as_of_date_outside_the_data(name: str, table: str, loaded: Resources) -> None:
     as_of, message = AS_OF[name]
     before = state(loaded)
     with pytest.raises(BadInput, match=message):
@@ -191,10 +190,10 @@ def test_as_of_date_outside_the_data(name: str, table: str, loaded: Tools) -> No
 
 def test_features_without_a_snapshot_say_what_to_run(tmp_path: Path, registry: Path) -> None:
     with pytest.raises(BadInput, match=r"newest snapshot \(none\): materialize the registry tables"):
-        build("features", SNAPSHOT, tools(tmp_path / "data", registry))
+        build("features", SNAPSHOT, bundled_resources(tmp_path / "data", registry))
 
 
-def test_tables_of_two_states_of_a_source_are_not_joined(loaded: Tools, registry: Path) -> None:
+def test_tables_of_two_states_of_a_source_are_not_joined(loaded: Resources, registry: Path) -> None:
     """Ids hold within one load: a snapshot of which only some tables were loaded again is refused."""
     change(registry, "versions", lambda t: with_row(t, num="77.0.0"))
     build("crates", SNAPSHOT, loaded)
@@ -206,16 +205,16 @@ def test_tables_of_two_states_of_a_source_are_not_joined(loaded: Tools, registry
         build("dependencies", SNAPSHOT, loaded)
 
 
-def test_number_of_threads_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_number_of_threads_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRATES_THREADS", "two")
-    with pytest.raises(BadInput, match="CRATES_THREADS='two' is not a number of 1 or more"):
+    with pytest.raises(BadInput, match="CRATES_THREADS='two', expected an integer of at least 1"):
         Settings.from_env()
 
 
-def test_table_cut_behind_our_back_is_named(loaded: Tools) -> None:
-    path = loaded.store.need("versions", SNAPSHOT).path
+def test_truncated_table_is_detected(loaded: Resources) -> None:
+    path = loaded.store.require("versions", SNAPSHOT).path
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(BadInput, match=r"was cut: materialize versions for 2020-07-20 again"):
+    with pytest.raises(BadInput, match=r"is missing or truncated: materialize versions for 2020-07-20 again"):
         build("features", SNAPSHOT, loaded)
 
 
@@ -227,7 +226,11 @@ def test_lost_rows_fail_the_check_and_nothing_is_published(tmp_path: Path, regis
         register_dates(instance, [SNAPSHOT, "2020-07-21"])
         job = defs.resolve_job_def("load_snapshot")
         assert job.execute_in_process(instance=instance, partition_key=SNAPSHOT, run_config=demo.QUIET).success
-        before = {p.path for partitions in tools(settings.data, registry).store.tables().values() for p in partitions}
+        before = {
+            p.path
+            for partitions in bundled_resources(settings.data, registry).store.tables().values()
+            for p in partitions
+        }
         facts = read_facts(registry)
         facts["versions"] = facts["versions"].slice(0, len(facts["versions"]) // 2)
         write_registry(registry, facts, "2020-07-21T04:00:00")
@@ -238,7 +241,9 @@ def test_lost_rows_fail_the_check_and_nothing_is_published(tmp_path: Path, regis
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed]
     assert [(e.asset_key.to_user_string(), e.check_name) for e in failed] == [("crates", "row_count")]
     assert "was not published, and is as it was before: row_count" in demo._why(result)
-    after = {p.path for partitions in tools(settings.data, registry).store.tables().values() for p in partitions}
+    after = {
+        p.path for partitions in bundled_resources(settings.data, registry).store.tables().values() for p in partitions
+    }
     made = {p.parent.parent.name for p in after - before}
     assert {name for name in made if not name.startswith("rejected_")} == {"snapshots", "advisories"}
 
@@ -268,19 +273,19 @@ import shutil
 import sys
 from pathlib import Path
 sys.path[:0] = ["tests", "."]
-from testing.table_builds import build, tools
+from testing.table_builds import build, bundled_resources
 from resources.common.errors import CannotWrite
 data, registry = map(Path, sys.argv[1:])
-with_tools = tools(data, registry)
+resources = bundled_resources(data, registry)
 for table in ("snapshots", "crates"):
-    build(table, "2020-07-20", with_tools)
+    build(table, "2020-07-20", resources)
 free = shutil.disk_usage(data).free
 (data / "filler").write_bytes(b" " * (free - 4096))  # one block is left
 try:
-    build("versions", "2020-07-20", with_tools)
+    build("versions", "2020-07-20", resources)
 except CannotWrite as error:
     print(error)
-print("tables:", sorted(with_tools.store.tables()))
+print("tables:", sorted(resources.store.tables()))
 print("left:", sorted(p.name for p in (data / "warehouse" / "versions").rglob("*.*")))
 """
 
@@ -312,7 +317,7 @@ def test_too_few_labelled_dates_to_train(tmp_path: Path, registry: Path) -> None
 
 def test_registry_without_any_fact(tmp_path: Path) -> None:
     write_registry(tmp_path / "empty", from_rows({}))
-    with_tools = tools(tmp_path / "data", tmp_path / "empty")
-    build_registry(with_tools)
+    resources = bundled_resources(tmp_path / "data", tmp_path / "empty")
+    build_registry(resources)
     with pytest.raises(BadInput, match="is before the first version of the registry"):
-        build("features", SNAPSHOT, with_tools)
+        build("features", SNAPSHOT, resources)

@@ -1,7 +1,7 @@
 """Drift: the population stability index by hand and by rule, the table on made-up dates, and when the sensor trains."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -19,16 +19,16 @@ from scipy.special import logit
 from assets.predictions.drift import drifted_targets, nothing_drifted
 from assets.schemas.features import FEATURES, LABELS
 from assets.schemas.predictions import PREDICTIONS
-from assets.table_asset import Tools
-from ml.drift import LEAST_SHARE, MOST_PSI, calibration_error, said_to_observed, stability_index
+from ml.drift import MAX_PSI, MIN_SHARE, calibration_error, predicted_to_observed, stability_index
 from ml.features import values_of
 from ml.models.additive import Additive
+from pipeline_defs.build import Resources
 from pipeline_defs.retraining import retrain_on_drift
 from resources.common.errors import BadInput
-from resources.tracking import MODEL_ID, Registered, Tracking
+from resources.tracking import MODEL_ID, ModelVersion, Tracking
 from resources.warehouse.schema import Table
 from testing.fitted_models import frame
-from testing.table_builds import build, tools
+from testing.table_builds import build, bundled_resources
 
 TESTED, MATURED, NOT_YET, AS_OF = "2020-05-01", "2020-06-01", "2020-06-20", "2020-07-20"
 CRATES, TARGET, DAYS = 2000, "maintenance", 43
@@ -53,17 +53,17 @@ def test_index_of_two_values_by_hand() -> None:
 
 
 def test_index_of_deciles_by_hand() -> None:
-    """All that was spread over ten bins now lies in the first: the others count as LEAST_SHARE."""
-    expected = 0.9 * np.log(10) + 9 * (LEAST_SHARE - 0.1) * np.log(LEAST_SHARE / 0.1)
+    """All that was spread over ten bins now lies in the first: the others count as MIN_SHARE."""
+    expected = 0.9 * np.log(10) + 9 * (MIN_SHARE - 0.1) * np.log(MIN_SHARE / 0.1)
     assert stability_index(np.arange(100.0), np.full(30, 3.0)) == pytest.approx(expected)
 
 
 def test_what_is_missing_is_a_bin() -> None:
     reference, now = np.repeat([np.nan, 1.0], [10, 90]), np.ones(50)
-    expected = (LEAST_SHARE - 0.1) * np.log(LEAST_SHARE / 0.1) + 0.1 * np.log(1 / 0.9)
+    expected = (MIN_SHARE - 0.1) * np.log(MIN_SHARE / 0.1) + 0.1 * np.log(1 / 0.9)
     assert stability_index(reference, now) == pytest.approx(expected)
     assert stability_index(np.full(5, np.nan), np.full(9, np.nan)) == 0
-    assert stability_index(np.full(5, np.nan), np.ones(9)) > MOST_PSI
+    assert stability_index(np.full(5, np.nan), np.ones(9)) > MAX_PSI
 
 
 @given(samples, samples)
@@ -79,20 +79,21 @@ def test_calibration_of_known_cases() -> None:
     label = np.repeat([True, False], [50, 50])
     assert calibration_error(label, np.full(100, 0.5)) == pytest.approx(0.5)  # ten bins of one class each
     assert calibration_error(label, label.astype(float)) == 0
-    assert said_to_observed(label, np.full(100, 0.5)) == 1
-    assert said_to_observed(np.zeros(100, dtype=bool), np.full(100, 0.4)) == pytest.approx(40.5 / 0.5)
-    assert said_to_observed(label[45:], np.full(55, 0.1)) is None
+    assert predicted_to_observed(label, np.full(100, 0.5)) == 1
+    assert predicted_to_observed(np.zeros(100, dtype=bool), np.full(100, 0.4)) == pytest.approx(40.5 / 0.5)
+    assert predicted_to_observed(label[45:], np.full(55, 0.1)) is None
 
 
+@dataclass(frozen=True)
 class Models(Tracking):
     """The registry without MLflow: one target has models, tested on the date of each alias."""
 
     folder: str = ""
-    tested: dict[str, str]
+    tested: dict[str, str] = field(default_factory=dict)
 
-    def load(self, name: str, alias: str) -> Registered | None:
+    def load(self, name: str, alias: str) -> ModelVersion | None:
         tags = {"test_as_of": self.tested[alias], MODEL_ID: "model"}
-        found = Registered(name, "1", "run", tags)
+        found = ModelVersion(name, "1", "run", tags)
         vars(found)["model"] = MODEL  # as if it had been read
         return found if name == TARGET else None
 
@@ -109,22 +110,24 @@ def matured(features: pd.DataFrame) -> pd.Series:
     return pd.Series(np.random.default_rng(7).random(CRATES) < probability)
 
 
-def publish(with_tools: Tools, table: Table, key: str, rows: pd.DataFrame) -> None:
+def publish(resources: Resources, table: Table, key: str, rows: pd.DataFrame) -> None:
     """Rows with the columns that matter; the others are null."""
     names = table.arrow.names
     kept = pa.Table.from_pandas(rows.reindex(columns=names), preserve_index=False)
     nulls = {name: pa.nulls(len(rows)) for name in names if name not in rows}
-    with_tools.store.publish(table, key, pa.table([nulls.get(name, kept[name]) for name in names], names))
+    resources.store.publish(table, key, pa.table([nulls.get(name, kept[name]) for name in names], names))
 
 
 def date_of(key: str, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(as_of=date.fromisoformat(key)).sort_values("crate")
 
 
-def warehouse(folder: Path, now: pd.DataFrame, label: Callable[[pd.DataFrame], pd.Series] = matured) -> Tools:
+def warehouse(folder: Path, now: pd.DataFrame, label: Callable[[pd.DataFrame], pd.Series] = matured) -> Resources:
     """Features of four dates and predictions of the last, labels of two, one of which matured later than the last date,
     and models tested on the first."""
-    made = replace(tools(folder, folder), tracking=Models(tested={"champion": TESTED, "challenger": TESTED}))
+    made = replace(
+        bundled_resources(folder, folder), tracking=Models(tested={"champion": TESTED, "challenger": TESTED})
+    )
     for key, features in ((TESTED, crates(1)), (MATURED, crates(2)), (NOT_YET, crates(3)), (AS_OF, now)):
         publish(made, FEATURES, key, date_of(key, features))
     for key, features in ((MATURED, crates(2)), (NOT_YET, crates(3))):
@@ -136,12 +139,12 @@ def warehouse(folder: Path, now: pd.DataFrame, label: Callable[[pd.DataFrame], p
     return made
 
 
-def drift_of(with_tools: Tools) -> pd.DataFrame:
-    return build("drift", AS_OF, with_tools).rows.to_pandas().set_index("name")
+def drift_of(resources: Resources) -> pd.DataFrame:
+    return build("drift", AS_OF, resources).rows.to_pandas().set_index("name")
 
 
-def checked(with_tools: Tools) -> AssetCheckResult:
-    found = nothing_drifted(with_tools.store, with_tools.sessions)
+def checked(resources: Resources) -> AssetCheckResult:
+    found = nothing_drifted(resources.store, resources.sessions)
     assert isinstance(found, AssetCheckResult)
     return found
 
@@ -154,7 +157,7 @@ def moved() -> pd.DataFrame:
 def test_nothing_drifts_among_like_crates(tmp_path: Path) -> None:
     made = warehouse(tmp_path, crates(4))
     rows = drift_of(made)
-    assert list(rows.index) == ["ece", "said_to_observed", *sorted(MODEL.inputs), "probability"]
+    assert list(rows.index) == ["ece", "predicted_to_observed", *sorted(MODEL.inputs), "probability"]
     assert list(rows["kind"].unique()) == ["calibration", "input", "score"]
     assert not rows["is_drifted"].any()
     assert (rows["reference_as_of"] == date.fromisoformat(TESTED)).all()
@@ -178,7 +181,7 @@ def test_drift_of_inputs_and_scores_is_told_in_words(tmp_path: Path) -> None:
 
 def test_what_no_longer_comes_true_is_drift(tmp_path: Path) -> None:
     rows = drift_of(warehouse(tmp_path, crates(4), lambda features: pd.Series(False, range(len(features)))))
-    assert list(rows.index[rows["is_drifted"]]) == ["ece", "said_to_observed"]
+    assert list(rows.index[rows["is_drifted"]]) == ["ece", "predicted_to_observed"]
 
 
 def test_labels_must_have_matured_after_the_test(tmp_path: Path) -> None:
@@ -208,11 +211,11 @@ def test_what_calls_for_training(drifted: str, inputs: int, calls: list[bool]) -
         assert [found.calls_for_training for found in drifted_targets(con)] == calls
 
 
-def evaluate(with_tools: Tools, times: int = 1) -> RunRequest | SkipReason:
+def evaluate(resources: Resources, times: int = 1) -> RunRequest | SkipReason:
     """What the sensor says the last of so many times."""
-    resources = {name: getattr(with_tools, name) for name in ("store", "sessions", "tracking")}
+    used = {name: getattr(resources, name) for name in ("store", "sessions", "tracking")}
     with DagsterInstance.ephemeral() as instance:
-        context = build_sensor_context(instance=instance, resources=resources)
+        context = build_sensor_context(instance=instance, resources=used)
         *_, said = (retrain_on_drift(context) for _ in range(times))
     assert isinstance(said, RunRequest | SkipReason)
     return said
@@ -225,7 +228,7 @@ def reason(said: RunRequest | SkipReason) -> str:
 
 def test_the_sensor_trains_once_on_drift(tmp_path: Path) -> None:
     made = warehouse(tmp_path, moved())
-    assert "nothing was watched yet" in reason(evaluate(made))
+    assert "drift has not been measured yet" in reason(evaluate(made))
     build("drift", AS_OF, made)
     asked = evaluate(made)
     assert isinstance(asked, RunRequest)
@@ -239,7 +242,7 @@ def test_the_sensor_does_not_train_in_vain(tmp_path: Path) -> None:
     made = warehouse(tmp_path, moved())
     build("drift", AS_OF, made)
     tried = replace(made, tracking=Models(tested={"champion": TESTED, "challenger": NOT_YET}))
-    assert f"would learn nothing new: what drifted by {AS_OF}" in reason(evaluate(tried))
+    assert f"would change nothing: the champions that drifted by {AS_OF}" in reason(evaluate(tried))
     assert f"{TARGET} {NOT_YET}" in reason(evaluate(tried))
 
 
@@ -247,6 +250,6 @@ def test_the_sensor_waits_while_nothing_drifts(tmp_path: Path) -> None:
     made = warehouse(tmp_path, crates(4))
     build("drift", AS_OF, made)
     assert "nothing drifted by 2020-07-20 that calls for training" in reason(evaluate(made))
-    path = made.store.need("drift", AS_OF).path
+    path = made.store.require("drift", AS_OF).path
     path.write_bytes(path.read_bytes()[:-1])
     assert "was cut: materialize drift for 2020-07-20 again" in reason(evaluate(made))

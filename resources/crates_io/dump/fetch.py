@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from resources.common.errors import BadInput
-from resources.common.files import settle
+from resources.common.files import fsync_and_rename
 from resources.crates_io.dump.csv_tables import odd_line
 from resources.crates_io.dump.file_bytes import FileBytes, LocalBytes
 from resources.crates_io.dump.layout import CSV_TABLES, judge_tables
@@ -141,7 +141,7 @@ def _put(building: Path, archive: SnapshotArchive, table: str, content: Content)
     if not content.is_regular:
         raise BadInput(f"data/{table}.csv, {odd_line(building)}: psql writes no such file; take another dump")
     path = archive.objects / _object(table, content.crc32, content.size)
-    settle(building, path)
+    fsync_and_rename(building, path)
     return kept_file(path, content.crc32, content.size, content.records)
 
 

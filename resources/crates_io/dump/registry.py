@@ -74,9 +74,9 @@ class CratesIoDump(RegistrySource):
         with self.archive.only_fetcher():
             if self.archive.find(key) is None:
                 self._fetch(key, say, report or _every_tenth(say))
-        for note in self.archive.need(key).notes:
+        for note in self.archive.require(key).notes:
             say(note)
-        return self.need(key)
+        return self.require(key)
 
     def _fetch(self, key: str, say: Say, report: Report) -> None:
         client = self._client()
@@ -103,8 +103,8 @@ class CratesIoDump(RegistrySource):
         self.archive.publish(key, kept)
         say(f"{key}: {fetched:,} bytes fetched; the whole dump has {source.size:,}")
 
-    def need(self, key: str) -> Snapshot:
-        kept = self.archive.need(key)
+    def require(self, key: str) -> Snapshot:
+        kept = self.archive.require(key)
         return Snapshot(
             taken_at=datetime.fromisoformat(kept.taken_at),
             advisories_read_at=datetime.fromisoformat(kept.advisories_read_at),
@@ -122,7 +122,7 @@ class CratesIoDump(RegistrySource):
         return self.archive.space()
 
     def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
-        kept = self.archive.need(key)
+        kept = self.archive.require(key)
         con.execute((SQL / "macros.sql").read_text())
         if table == "advisories":
             view_files(con, "source_advisories", [self.archive.verified(kept.files["advisories"])])
@@ -151,7 +151,7 @@ class CratesIoDump(RegistrySource):
 
     def _need_all_read(self, key: str, name: str, seen: int) -> None:
         """Raises BadInput unless as many records were seen as the file was found to have when it was fetched."""
-        records = self.archive.need(key).files[name].records
+        records = self.archive.require(key).files[name].records
         if records is not None and seen != records - 1:
             raise BadInput(
                 f"data/{name}.csv has {records - 1:,} records, of which {seen:,} can be told apart "
@@ -168,7 +168,7 @@ class CratesIoDump(RegistrySource):
         return line_ends(con, self._object(key, name), CSV_TABLES[name], source_keys)
 
     def _object(self, key: str, name: str) -> Path:
-        return self.archive.objects / self.archive.need(key).files[name].object
+        return self.archive.objects / self.archive.require(key).files[name].object
 
     def file_of(self, table: str) -> str:
         return f"data/{MADE_OF[table][0]}.csv" if table in MADE_OF else "crates/ of the advisory database"
