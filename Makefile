@@ -35,6 +35,11 @@ help:
 	@$(BIN)/uv pip install --quiet --offline --no-deps --python $(BIN)/python --editable .
 	@touch $@
 
+# what tests, lint and benchmarks need on top: it runs nowhere else
+.venv/dev-ready: .venv/ready requirements-dev.lock
+	@UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements-dev.lock
+	@touch $@
+
 # llama.cpp comes as source: compiled once for this machine, then kept in ~/.cache
 .venv/model-ready: .venv/ready requirements-model.lock requirements-build.lock cli/build_model_runtime.py
 	@$(BIN)/python -m cli.build_model_runtime
@@ -53,10 +58,10 @@ refresh: export CRATES_SOURCE := crates.io
 refresh: .venv/ready
 	@$(BIN)/python -m cli.refresh
 
-test: .venv/model-ready lint
+test: .venv/dev-ready .venv/model-ready lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: .venv/ready
+lint: .venv/dev-ready
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	@$(BIN)/pyright
@@ -72,23 +77,26 @@ crate: .venv/ready
 	@test -n "$(NAME)" || { echo "error: name a crate: make crate NAME=serde"; exit 1; }
 	@$(BIN)/python -m cli.crate "$(NAME)"
 
-bench: .venv/ready
+bench: .venv/dev-ready
 	@$(BIN)/python -m benchmarks.features
 
-bench-cache: .venv/ready
+bench-cache: .venv/dev-ready
 	@$(BIN)/python -m benchmarks.cache
 
-bench-enrichment: .venv/model-ready
+bench-enrichment: .venv/dev-ready .venv/model-ready
 	@$(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))
 
-bench-full: .venv/ready
+bench-full: .venv/dev-ready
 	@$(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))
 
-lock:
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements.lock --group model -o requirements-model.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements.lock --group model-build -o requirements-build.lock
-	@echo uv | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links - -o requirements-setup.lock
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+
+lock: .venv/ready
+	@$(COMPILE) pyproject.toml -o requirements.lock
+	@$(COMPILE) -c requirements.lock --group model -o requirements-model.lock
+	@$(COMPILE) -c requirements.lock --group model-build -o requirements-build.lock
+	@$(COMPILE) -c requirements.lock -c requirements-model.lock --group dev -o requirements-dev.lock
+	@echo uv | $(COMPILE) - -o requirements-setup.lock
 
 clean:
 	@rm -rf "$(CRATES_DATA)" .venv
