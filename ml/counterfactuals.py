@@ -103,6 +103,7 @@ def counterfactuals(model: Additive, target: Target, worst: np.ndarray, changed:
     model : Additive
         The fitted model of `target`.
     target : Target
+        What the model predicts.
     worst : ndarray of shape (crates,)
         The worst end of each crate's score without any change.
     changed : list of Scenario

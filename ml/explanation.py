@@ -15,6 +15,7 @@ def explain(model: Additive, values: Values, effects: np.ndarray, average: np.nd
     Parameters
     ----------
     model : Additive
+        The fitted model.
     values : Values
         The inputs of each row.
     effects : ndarray of shape (rows, inputs)

@@ -1,4 +1,4 @@
-"""Plots of a model and its backtest, as matplotlib figures."""
+"""Plots of a model and of its test, as matplotlib figures."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from ml.models.additive import Additive
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 9  # shapes, of the inputs that move most
+MAX_SHAPES = 9  # the inputs with the largest effects
 
 
 def _figure(title: str, x: str, y: str) -> tuple["Figure", Any]:
@@ -24,7 +24,7 @@ def _figure(title: str, x: str, y: str) -> tuple["Figure", Any]:
 
 
 def reliability(label: np.ndarray, probability: np.ndarray) -> "Figure":
-    """Observed share against predicted probability, in ten bins of equal count."""
+    """Observed share against predicted probability, in ten bins of equal count. Arrays of shape (crates,)."""
     figure, axes = _figure("Reliability on the test date", "predicted", "observed")
     observed, predicted = calibration_curve(label, probability, n_bins=10, strategy="quantile")
     axes.axline((0, 0), slope=1, linestyle="--", color="grey")
@@ -33,7 +33,7 @@ def reliability(label: np.ndarray, probability: np.ndarray) -> "Figure":
 
 
 def precision_recall(label: np.ndarray, probability: np.ndarray) -> "Figure":
-    """Precision against recall, with the base rate as a line."""
+    """Precision against recall, with the base rate as a line. Arrays of shape (crates,)."""
     figure, axes = _figure("Precision and recall on the test date", "recall", "precision")
     precision, recall, _ = precision_recall_curve(label, probability)
     axes.plot(recall, precision)
@@ -42,10 +42,10 @@ def precision_recall(label: np.ndarray, probability: np.ndarray) -> "Figure":
 
 
 def shapes(model: Additive) -> "Figure":
-    """What each of the inputs that can move a score most adds to it, over the range of its values."""
+    """The effect of each of the strongest inputs over the range of its values."""
     from matplotlib.figure import Figure
 
-    order = np.argsort([-np.ptp(part) for part in model.parts])[:SHOWN]
+    order = np.argsort([-np.ptp(part) for part in model.parts])[:MAX_SHAPES]
     figure = Figure(figsize=(9, 8), layout="constrained")
     for axes, i in zip(figure.subplots(3, 3).flat, order):
         edges = model.steps[i]

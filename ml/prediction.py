@@ -1,4 +1,4 @@
-"""From a model and features to a probability with its range."""
+"""Predictions: the probability of a target for each crate, with its range over the unknown inputs."""
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,28 @@ from ml.targets import Target
 
 
 def predict(model: Additive, target: Target, values: Values, effects: np.ndarray) -> pd.DataFrame:
-    """One row per row of `values`: probability, worst, best and coverage, all 0 to 1. `effects` are the model's.
+    """The predictions of an additive model.
 
-    `worst` and `best` are over every value that the inputs can have. For an outcome that nobody wants, the worst is
-    the greatest probability.
+    Parameters
+    ----------
+    model : Additive
+        The fitted model.
+    target : Target
+        What the model predicts.
+    values : Values
+        The inputs of each row.
+    effects : ndarray of shape (rows, inputs)
+        The effects of `model` on `values`.
+
+    Returns
+    -------
+    DataFrame
+        Columns probability, worst, best and coverage, each 0 to 1. `worst` and `best` are the ends of the range over
+        every value that the inputs can have; for an unwanted outcome, the worst end is the highest probability.
     """
     lowest, highest = model.ends(values, effects)
-    least, greatest = model.probability(lowest), model.probability(highest)
-    worst, best = (least, greatest) if target.is_good else (greatest, least)
+    low, high = model.probability(lowest), model.probability(highest)
+    worst, best = (low, high) if target.is_good else (high, low)
     return pd.DataFrame(
         {
             "probability": model.probability(effects),
@@ -29,7 +43,7 @@ def predict(model: Additive, target: Target, values: Values, effects: np.ndarray
 
 
 def predict_tree(model: TreeHazard, sums: pd.DataFrame) -> pd.DataFrame:
-    """As `predict`, from the sums over each build: columns events, events_low, events_high and coverage."""
+    """As `predict`, from sums over each build: columns events, events_low, events_high (expected events), coverage."""
     return pd.DataFrame(
         {
             "probability": model.probability(sums["events"].to_numpy()),

@@ -1,1 +1,1 @@
-"""The models: one form, additive, and the three ways to fit one."""
+"""The models: one additive form, three learners that fit it, and logistic regression as a baseline."""

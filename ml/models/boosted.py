@@ -1,4 +1,4 @@
-"""Boosted trees, each on one input: as good as free ones on this data, and additive."""
+"""Boosted trees with one input each: an additive model, about as accurate on this data as trees that combine inputs."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from ml.features import NAMES, known_inputs, matrix
 from ml.models.additive import Additive, edges_of
 
 INTERVALS = 128
-# chosen on as-of dates up to 2020-05-24, never on the test dates (docs/predictions.md)
+# chosen on as-of dates up to 2020-05-24, not on the test dates (docs/predictions.md)
 BOOSTING = {
     "max_iter": 150,
     "learning_rate": 0.05,
@@ -23,19 +23,30 @@ BOOSTING = {
 
 
 def fit_boosted(training: pd.DataFrame, horizon_days: int) -> Additive:
-    """Fits on a frame of features with bool `label` and `exposure_days`, the time that each label is over.
+    """Trains an additive model with scikit-learn's gradient boosting.
 
-    Labels over another time than `horizon_days` are brought to it by odds in proportion. Raises ValueError if the
-    labels have one class only.
+    Parameters
+    ----------
+    training : DataFrame
+        Features with `label` (bool) and `exposure_days`, the horizon of each label.
+    horizon_days : int
+        The horizon to predict. Odds are scaled in proportion from the mean of `exposure_days`.
+
+    Raises
+    ------
+    ValueError
+        All labels are of one class.
     """
     label = training["label"].to_numpy(dtype=bool)
     if label.all() or not label.any():
-        raise ValueError(f"the training dates have {len(label)} labels and only one class: there is nothing to learn")
+        raise ValueError(f"all {len(label)} labels of the training dates are of one class: training needs both")
     inputs = known_inputs(training, NAMES)
     x = matrix(training, inputs)
     steps = [edges_of(x[:, i], INTERVALS) for i in range(len(inputs))]
     trees = HistGradientBoostingClassifier(**BOOSTING)
-    with threadpool_limits(1):  # the order of summing, and so every bit, is the same in every run
+    with threadpool_limits(
+        1
+    ):  # one thread, so that the order of sums and every bit of the result are the same in every run
         trees.fit(_intervals(x, steps), label, sample_weight=family_weights(training))
     intercept, parts = _shapes(trees, steps)
     exposure = training["exposure_days"].to_numpy(dtype=float).mean()
@@ -45,20 +56,22 @@ def fit_boosted(training: pd.DataFrame, horizon_days: int) -> Additive:
 
 
 def family_weights(training: pd.DataFrame) -> np.ndarray:
-    """One over the root of the size of the family on that date: one owner's 300 crates are no 300 facts."""
+    """1 / sqrt(size of the family on that date): 300 crates by one owner are not 300 independent observations."""
     size = training.groupby(["as_of", "family"])["crate"].transform("count")
     return 1 / np.sqrt(size.to_numpy(dtype=float))
 
 
 def _intervals(x: np.ndarray, steps: list[np.ndarray]) -> np.ndarray:
-    """The number of the interval that each value falls in; NaN if missing."""
+    """The number of the interval of each value; NaN if missing."""
     columns = [np.where(np.isnan(x[:, i]), np.nan, np.searchsorted(edges, x[:, i])) for i, edges in enumerate(steps)]
     return np.column_stack(columns)
 
 
 def _shapes(trees: HistGradientBoostingClassifier, steps: list[np.ndarray]) -> tuple[float, list[np.ndarray]]:
-    """The log-odds where nothing is known, and what each interval of each input adds to it: the trees are additive, so
-    one row per interval, all else missing, tells it."""
+    """The log-odds of a row without known inputs, and what each interval of each input adds to it.
+
+    The trees are additive, so predicting one row per interval, with all other inputs missing, gives each effect.
+    """
     counts = [len(edges) + 1 for edges in steps]
     rows = np.full((1 + sum(counts), len(steps)), np.nan)
     start = 1

@@ -1,11 +1,11 @@
-"""The hazard of an advisory, learnt from all that became known before the as-of date.
+"""The hazard of a vulnerability advisory, trained on every advisory known at the as-of date.
 
-Labels of one window hold a dozen vulnerabilities, too few to learn from. All advisories so far hold several times as
-many, and `features` of one as-of date tells both sides: which crates had one, and what those crates are like.
-- `expected`: a Poisson regression of "had one" on what a crate is like, its past advisories left out.
-- What a crate's own past says beyond that is credibility, as actuaries weigh it: (k + had) / k, since few are expected.
-- The level is last year's: on 2019-11-11 that foretold 24 crates for the eight months to come; 18 were hit. Last year's
-  growth would have foretold 76.
+The labels of one window have about a dozen positives, too few to train on. All advisories so far are several times as
+many, and the `features` of one as-of date have both sides: which crates had one, and what those crates are like.
+- The expected events are a Poisson regression of "had an advisory" on the inputs, without past advisories.
+- A crate's own history enters as the credibility factor of actuarial science, (k + past advisories) / k.
+- The level is that of the last 365 days: on 2019-11-11 it predicted 24 affected crates for the next eight months, and
+  18 were affected. With the growth of the previous year it would have predicted 76.
 """
 
 import math
@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from ml.features import known_inputs, matrix, values_of
 from ml.models.additive import Additive, edges_of
 
-# what makes people look for vulnerabilities, and how much there is to find; few, since the advisories are few
+# how much a crate is looked at and how much there is to find; few inputs, since advisories are few
 INPUTS = [
     "dependents_independent",
     "dependents_dev",
@@ -34,19 +34,30 @@ INPUTS = [
 ]
 ALPHA = 1e-3
 INTERVALS = 128
-STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of k: how many advisories what a crate is like counts for
-PAST = "advisories"  # the input whose effect credibility is
+STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # candidates for k: the weight of the regression, in advisories
+PAST = "advisories"  # the input with the credibility factor
 
 
 def fit_hazard(now: pd.DataFrame, horizon_days: int, level_of: pd.DataFrame | None = None) -> Additive:
-    """Fits on the features of one as-of date: the rows that may teach. Events are crates hit in `horizon_days`.
+    """Trains a hazard model on the features of one as-of date.
 
-    `level_of` are the rows whose advisories set the level, all of that date; else those of `now`. Raises ValueError if
-    no crate had an advisory.
+    Parameters
+    ----------
+    now : DataFrame
+        The rows to train on.
+    horizon_days : int
+        The model predicts the number of affected crates in this time.
+    level_of : DataFrame, optional
+        All rows of that date, whose advisories set the level; `now` by default.
+
+    Raises
+    ------
+    ValueError
+        No crate had an advisory.
     """
     had = now[PAST].to_numpy(dtype=float)
     if not had.any():
-        raise ValueError(f"none of {len(now):,} crates had a vulnerability advisory: there is nothing to learn")
+        raise ValueError(f"none of {len(now):,} crates had a vulnerability advisory: training needs some")
     inputs = known_inputs(now, INPUTS)
     x = matrix(now, inputs)
     steps = [edges_of(x[:, i], INTERVALS) for i in range(len(inputs))]
@@ -54,7 +65,9 @@ def fit_hazard(now: pd.DataFrame, horizon_days: int, level_of: pd.DataFrame | No
     values = np.column_stack([table[_intervals(x[:, i], steps[i])] for i, table in enumerate(tables)])
     center, spread = values.mean(axis=0), values.std(axis=0)
     regression = PoissonRegressor(alpha=ALPHA, max_iter=2000, tol=1e-8)
-    with threadpool_limits(1):  # the order of summing, and so every bit, is the same in every run
+    with threadpool_limits(
+        1
+    ):  # one thread, so that the order of sums and every bit of the result are the same in every run
         regression.fit((values - center) / spread, np.minimum(had, 1))
     slopes = regression.coef_ / spread
     parts = [slope * (table - middle) for slope, table, middle in zip(slopes, tables, center)]
@@ -70,37 +83,39 @@ def fit_hazard(now: pd.DataFrame, horizon_days: int, level_of: pd.DataFrame | No
         "log_hazard",
     )
     everyone = now if level_of is None else level_of
-    model.intercept += float(np.log(hits_expected(everyone, horizon_days) / events_expected(model, everyone)))
+    model.intercept += float(
+        np.log(expected_affected_crates(everyone, horizon_days) / total_expected_events(model, everyone))
+    )
     return model
 
 
-def events_expected(model: Additive, now: pd.DataFrame) -> float:
-    """How many events a model expects of all rows: an exact sum, so that their order, that of names, changes no bit."""
+def total_expected_events(model: Additive, now: pd.DataFrame) -> float:
+    """The expected events of all rows. The sum is exact, so that the order of rows (by name) changes no bit."""
     return math.fsum(model.events(values_of(now)))
 
 
-def hits_expected(now: pd.DataFrame, horizon_days: float) -> float:
-    """How many crates will be hit in so many days, if they come as they did last year; at least at the rate of one."""
+def expected_affected_crates(now: pd.DataFrame, horizon_days: float) -> float:
+    """The number of crates affected in `horizon_days` at the rate of the last 365 days, taken as at least one."""
     return max(int((now["advisories_365d"] > 0).sum()), 1) * horizon_days / 365
 
 
 def _table(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The logarithm of 1 + the median of each interval, and last that of all known values, for what is missing."""
+    """log(1 + median) of each interval, then that of all known values, which stands in for missing ones."""
     known = x[~np.isnan(x)]
     interval = np.searchsorted(edges, known)
     medians = pd.Series(np.log1p(known)).groupby(interval).median()
-    # an interval may be empty, between two edges that one value set
+    # the interval between two edges set by one value is empty
     filled = medians.reindex(range(len(edges) + 1)).ffill().bfill()
     return np.append(filled.to_numpy(), np.log1p(np.median(known)))
 
 
 def _intervals(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The number of the interval that each value falls in; the last, of the table's, where it is missing."""
+    """The number of the interval of each value; the last entry of the table if missing."""
     return np.where(np.isnan(x), len(edges) + 1, np.searchsorted(edges, x))
 
 
 def _strength(had: np.ndarray, expected: np.ndarray) -> float:
-    """The strength that makes the counts of past advisories likeliest (negative binomial)."""
+    """The strength k with the highest likelihood of the past advisories (negative binomial)."""
     mean = expected * had.sum() / expected.sum()
 
     def likelihood(k: float) -> float:

@@ -1,4 +1,4 @@
-"""Plain logistic regression on log counts: what anyone would try first, and so a baseline."""
+"""Logistic regression on log counts: the usual first model, and therefore a baseline."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from ml.features import NAMES, known_inputs, matrix
 
 
 def logistic_regression(training: pd.DataFrame, test: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> np.ndarray:
-    """The probability of each row of `test`, learnt from the inputs and bool `label` of `training`."""
+    """The probability of each row of `test`, shape (rows,), trained on the inputs and `label` (bool) of `training`."""
     inputs = [name for name in known_inputs(training, NAMES) if name not in leave_out]
     pipeline = Pipeline(
         [

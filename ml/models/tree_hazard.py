@@ -1,7 +1,7 @@
 """The hazard of a whole build: P = 1 - product of (1 - hazard) over the crates in it, with one level for all builds.
 
-Hazards add up, so the risk parts exactly among the crates of the build. Not every advisory affects the version that a
-build resolves to, and one advisory hits many builds at once: `level` makes up for both.
+Hazards add up, so the risk of a build is exactly the sum over its crates. Not every advisory affects the version that
+a build resolves to, and one advisory affects many builds at once: `level` corrects for both.
 """
 
 import hashlib
@@ -15,33 +15,44 @@ from ml.models.additive import Additive
 
 
 class TreeHazard(BaseEstimator):
-    """`hazard` gives each crate's expected events; a build's are `level` times the sum over the crates in it."""
+    """`hazard` predicts the expected events of a crate; those of a build are `level` times the sum over its crates."""
 
     def __init__(self, hazard: Additive, level: float):
         self.hazard, self.level = hazard, level
 
     def probability(self, sums: np.ndarray) -> np.ndarray:
-        """Of meeting a vulnerability, from the sum of expected events over each build."""
+        """The probability of a vulnerability in each build, from its sum of expected events, shape (builds,)."""
         return -np.expm1(-self.level * np.asarray(sums, dtype=float))
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        """scikit-learn's form, shape (rows, 2): what MLflow serves. `frame` has `events`, the sum over each build."""
+        """The probabilities of both classes, shape (builds, 2); MLflow serves it. `frame` has `events`: sums over builds."""
         event = self.probability(frame["events"].to_numpy())
         return np.column_stack([1 - event, event])
 
     def digest(self) -> str:
-        """A hash of all that the model is."""
+        """A hash of every parameter."""
         return hashlib.sha256(f"{self.hazard.digest()} {self.level.hex()}".encode()).hexdigest()[:16]
 
 
 def fit_level(sums: list[np.ndarray], labels: list[np.ndarray]) -> float:
-    """The level at which as many builds are expected to be hit as were, over several dates.
+    """The level at which the expected number of positive builds, over several dates, equals the observed number.
 
-    `sums` are expected events over each build where as many crates are expected to be hit as were. Raises ValueError if
-    no build was hit, or all were.
+    Parameters
+    ----------
+    sums : list of ndarray of shape (builds,)
+        Expected events of each build, one array per date, scaled to the observed number of affected crates.
+    labels : list of bool ndarray of shape (builds,)
+        Whether a vulnerability was found in each build.
+
+    Raises
+    ------
+    ValueError
+        No build is positive, or every build with dependencies is.
     """
     total, label = np.sort(np.concatenate(sums)), np.concatenate(labels)  # sorted: the order of rows changes no bit
-    hit = int(label.sum())
-    if not 0 < hit < (total > 0).sum():
-        raise ValueError(f"{hit} of {len(label)} builds met a vulnerability: there is nothing to learn from that")
-    return float(brentq(lambda level: -np.expm1(-level * total).sum() - hit, 1e-9, 1e9))
+    positives = int(label.sum())
+    if not 0 < positives < (total > 0).sum():
+        raise ValueError(
+            f"a vulnerability was found in {positives} of {len(label)} builds: training needs both classes"
+        )
+    return float(brentq(lambda level: -np.expm1(-level * total).sum() - positives, 1e-9, 1e9))

@@ -1,4 +1,4 @@
-"""What teaches was known by the date of the test, and families stay whole."""
+"""Training sets contain only labels known by the test date, and families are never split."""
 
 from datetime import date, timedelta
 from itertools import pairwise
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.datasets import FAMILY_FOLDS, Fold, LabelSet, TooFewDates, family_fold, folds, teaching
+from ml.datasets import FAMILY_FOLDS, Fold, LabelSet, TooFewDates, family_fold, folds, training_rows
 from ml.targets import TARGETS, Target
 from testing.fitted_models import TARGET
 
@@ -23,38 +23,40 @@ label_sets = st.builds(
 
 
 def known(*sets: tuple[int, int]) -> list[LabelSet]:
-    """Labels of so many days after START, over so many days."""
+    """Label sets from (days after START, horizon in days)."""
     return [LabelSet(START + timedelta(day), horizon) for day, horizon in sets]
 
 
 def shown(found: list[Fold]) -> list[tuple[list[tuple[int, int]], int]]:
-    """What teaches, as in `known`, and the day of the test."""
+    """The training sets of each fold, as in `known`, and the day of its test."""
     return [
-        ([((s.as_of - START).days, s.horizon_days) for s in fold.teach], (fold.test.as_of - START).days)
+        ([((s.as_of - START).days, s.horizon_days) for s in fold.train], (fold.test.as_of - START).days)
         for fold in found
     ]
 
 
 @given(st.sampled_from(TARGETS), st.lists(label_sets, unique=True, max_size=30))
-def test_no_test_is_taught_by_what_was_not_known_yet(target: Target, labelled: list[LabelSet]) -> None:
+def test_training_uses_only_labels_known_by_the_test_date(target: Target, labelled: list[LabelSet]) -> None:
     try:
         found = folds(target, labelled)
     except TooFewDates:
         return
     for fold in found:
-        assert all(s.as_of + timedelta(s.horizon_days) <= fold.test.as_of for s in fold.teach)
-        assert all(s in labelled and s.horizon_days in target.training_horizons_days for s in fold.teach)
-        assert [s.as_of for s in fold.teach] == sorted({s.as_of for s in fold.teach})
+        assert all(s.as_of + timedelta(s.horizon_days) <= fold.test.as_of for s in fold.train)
+        assert all(s in labelled and s.horizon_days in target.training_horizons_days for s in fold.train)
+        assert [s.as_of for s in fold.train] == sorted({s.as_of for s in fold.train})
         assert fold.test in labelled
         assert fold.test.horizon_days == target.horizon_days
-        assert fold.teach or target.learner == "hazard"
+        assert fold.train or target.learner == "hazard"
     apart = [(b.test.as_of - a.test.as_of).days for a, b in pairwise(found)]
     assert all(days >= target.horizon_days / 5 for days in apart)
 
 
 @given(st.sampled_from(TARGETS), st.lists(label_sets, unique=True, max_size=30))
-def test_every_date_that_can_be_tested_is_or_lies_close_before_one(target: Target, labelled: list[LabelSet]) -> None:
-    def can_teach(labels: LabelSet, by: date) -> bool:
+def test_every_date_that_can_be_tested_is_a_test_date_or_shortly_before_one(
+    target: Target, labelled: list[LabelSet]
+) -> None:
+    def can_train(labels: LabelSet, by: date) -> bool:
         return labels.horizon_days in target.training_horizons_days and labels.known_on <= by
 
     dates = {s.as_of for s in labelled if s.horizon_days == target.horizon_days}
@@ -67,13 +69,13 @@ def test_every_date_that_can_be_tested_is_or_lies_close_before_one(target: Targe
     assert max(dates) in tested
     gap = target.horizon_days / 5
     assert all(d in tested or any(0 < (t - d).days < gap for t in tested) for d in dates)
-    # and all that could teach does, a date once; trees take the newest alone
+    # every known label set is used, one per date; trees use only the newest
     for fold in folds(target, labelled):
-        could = sorted({s.as_of for s in labelled if can_teach(s, fold.test.as_of)})
-        assert [s.as_of for s in fold.teach] == (could[-1:] if target.learner == "boosted" else could)
+        could = sorted({s.as_of for s in labelled if can_train(s, fold.test.as_of)})
+        assert [s.as_of for s in fold.train] == (could[-1:] if target.learner == "boosted" else could)
 
 
-def test_a_date_teaches_by_its_best_horizon_that_was_known() -> None:
+def test_each_training_date_uses_its_preferred_known_horizon() -> None:
     labelled = known((0, 116), (0, 136), (10, 136), (140, 116), (300, 116))
     assert shown(folds(POPULARITY, labelled)) == [
         ([(0, 116)], 140),
@@ -89,27 +91,27 @@ def test_a_date_teaches_by_its_best_horizon_that_was_known() -> None:
     ]
 
 
-def test_tests_stand_a_fifth_of_the_horizon_apart() -> None:
+def test_tests_are_at_least_a_fifth_of_the_horizon_apart() -> None:
     labelled = known((0, 43), *((day, 43) for day in range(43, 80)))
     assert [day for _, day in shown(folds(TARGET["maintenance"], labelled))] == [43, 52, 61, 70, 79]
 
 
-def test_a_hazard_needs_no_labels_to_learn_from() -> None:
+def test_hazard_model_needs_no_training_labels() -> None:
     assert shown(folds(SECURITY, known((0, 487)))) == [([], 0)]
 
 
-def test_too_few_dates_are_told_with_what_there_is() -> None:
+def test_too_few_dates_raise_with_the_labelled_dates() -> None:
     with pytest.raises(
         TooFewDates,
-        match=r"labels over 116 or 136 days were known by a later one with labels over 116 days; labelled are "
-        r"2019-11-01 over 136, 2019-11-11 over 116: compute features and labels for more dates",
+        match=r"labels over 116 or 136 days were known by a later as-of date with labels over 116 days; "
+        r"the labelled dates are 2019-11-01 over 136, 2019-11-11 over 116: materialize features and labels for more dates",
     ):
         folds(POPULARITY, known((10, 116), (0, 136)))
-    with pytest.raises(TooFewDates, match="labels over 487 days; labelled are none"):
+    with pytest.raises(TooFewDates, match="labels over 487 days; the labelled dates are none"):
         folds(SECURITY, [])
 
 
-def test_folds_of_families_are_whole_alike_in_size_and_never_change() -> None:
+def test_family_folds_are_whole_balanced_and_stable() -> None:
     families = pd.Series([f"f{i % 900}" for i in range(5000)])
     found = family_fold(families)
     assert (found.groupby(families).nunique() == 1).all()
@@ -120,10 +122,10 @@ def test_folds_of_families_are_whole_alike_in_size_and_never_change() -> None:
 
 
 @pytest.mark.parametrize("fold", [None, *range(FAMILY_FOLDS)])
-def test_what_teaches_has_none_of_the_fold_and_every_other_crate_once_a_date(fold: int | None) -> None:
+def test_training_rows_exclude_the_fold_and_list_other_crates_once_per_date(fold: int | None) -> None:
     crates = pd.DataFrame({"crate": [f"c{i}" for i in range(300)], "family": [f"f{i // 3}" for i in range(300)]})
     dates = pd.concat([crates.assign(as_of=pd.Timestamp(2020, 5, day), x=range(300)) for day in (1, 9)])
-    found = teaching(pd.concat([dates, dates.sample(frac=0.5, random_state=0)], ignore_index=True), fold)
+    found = training_rows(pd.concat([dates, dates.sample(frac=0.5, random_state=0)], ignore_index=True), fold)
     expected = dates[family_fold(dates["family"]) != fold]
     key = ["as_of", "crate"]
     assert sorted(found[key].itertuples(index=False)) == sorted(expected[key].itertuples(index=False))

@@ -1,4 +1,4 @@
-"""How each kind of model learns: what it must know, what it must not, and the same bits every time."""
+"""Training of each kind of model: what it may use, and that the result is the same to the bit."""
 
 from functools import cache
 from typing import Any
@@ -12,12 +12,12 @@ from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ml.datasets import teaching
+from ml.datasets import training_rows
 from ml.features import NAMES, values_of
 from ml.models import boosted as boosted_module
 from ml.models.additive import Additive
 from ml.models.boosted import family_weights, fit_boosted
-from ml.models.hazard import PAST, events_expected, fit_hazard
+from ml.models.hazard import PAST, total_expected_events, fit_hazard
 from ml.models.tree_hazard import TreeHazard, fit_level
 from testing.fitted_models import EXPOSURE, TARGET, boosted, frame, hazard, hidden, some
 
@@ -25,11 +25,11 @@ KINDS = ["boosted", "hazard"]
 ROWS = 1500
 
 
-def learn(kind: str, rows: pd.DataFrame) -> Additive:
-    """As `assets.predictions.training` does."""
+def fit(kind: str, rows: pd.DataFrame) -> Additive:
+    """Fits like `assets.predictions.training`."""
     if kind == "boosted":
-        return fit_boosted(teaching(rows), EXPOSURE)
-    return fit_hazard(teaching(rows), 365, level_of=rows)
+        return fit_boosted(training_rows(rows), EXPOSURE)
+    return fit_hazard(training_rows(rows), 365, level_of=rows)
 
 
 def probability(model: Additive, rows: pd.DataFrame) -> np.ndarray:
@@ -37,46 +37,46 @@ def probability(model: Additive, rows: pd.DataFrame) -> np.ndarray:
 
 
 def alike_but_for_names(seed: int) -> pd.DataFrame:
-    """Crates of which many have the same contents: only the names tell them apart."""
+    """Crates of which many have the same contents and differ only in name."""
     return pd.concat([frame(ROWS, seed)] * 2, ignore_index=True).assign(
         crate=[f"c{i}" for i in range(2 * ROWS)], family=[f"f{int(i**0.6)}" for i in range(2 * ROWS)]
     )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_rows_give_the_same_bits_and_others_do_not(kind: str) -> None:
+def test_model_is_deterministic_and_depends_on_the_rows(kind: str) -> None:
     rows = frame(ROWS, 1)
-    assert learn(kind, rows).digest() == learn(kind, rows.copy()).digest()
-    assert learn(kind, rows).digest() != learn(kind, frame(ROWS, 2)).digest()
+    assert fit(kind, rows).digest() == fit(kind, rows.copy()).digest()
+    assert fit(kind, rows).digest() != fit(kind, frame(ROWS, 2)).digest()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_listing_a_crate_twice_changes_nothing(kind: str) -> None:
+def test_duplicate_rows_of_a_crate_are_ignored(kind: str) -> None:
     rows = frame(ROWS, 1)
     twice = pd.concat([rows, rows[::-1]], ignore_index=True)
-    model = learn(kind, rows)
-    assert learn(kind, twice).digest() == model.digest()
+    model = fit(kind, rows)
+    assert fit(kind, twice).digest() == model.digest()
     assert (probability(model, twice)[:ROWS] == probability(model, rows)).all()
     assert (probability(model, twice)[ROWS:] == probability(model, rows[::-1])).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [3, 4])
-def test_renaming_and_shuffling_crates_changes_nothing(kind: str, seed: int) -> None:
-    """The families are kept. The names order the rows, as in every table."""
+def test_crate_names_and_row_order_do_not_matter(kind: str, seed: int) -> None:
+    """The families stay the same. Rows are sorted by name, as in every table."""
     rows = alike_but_for_names(seed)
     names = np.random.default_rng(seed).permutation(len(rows))
     renamed = rows.assign(crate=[f"other_{i:05}" for i in names]).sort_values("crate", ignore_index=True)
-    model = learn(kind, rows)
-    assert learn(kind, renamed).digest() == model.digest()
+    model = fit(kind, rows)
+    assert fit(kind, renamed).digest() == model.digest()
     assert (probability(model, renamed) == probability(model, rows)[np.argsort(names)]).all()
 
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_the_sum_of_steps_is_the_boosted_trees(seed: int) -> None:
-    """Values on and beside the edges, and missing ones."""
-    trees, model = its_trees(), boosted()
+def test_step_functions_reproduce_the_boosted_trees(seed: int) -> None:
+    """Including values on edges and missing values."""
+    trees, model = boosted_trees(), boosted()
     rows = hidden(some(200, seed), list(model.inputs), seed)
     own = values_of(rows).take(model.inputs).x
     for i, edges in enumerate(model.steps):
@@ -89,8 +89,8 @@ def test_the_sum_of_steps_is_the_boosted_trees(seed: int) -> None:
 
 
 @cache
-def its_trees() -> HistGradientBoostingClassifier:
-    """What `boosted` was made from."""
+def boosted_trees() -> HistGradientBoostingClassifier:
+    """The trees that `boosted` was made from."""
     rows, model = frame(3000, 1), boosted()
     trees = HistGradientBoostingClassifier(**boosted_module.BOOSTING)
     x = boosted_module._intervals(values_of(rows).take(model.inputs).x, model.steps)
@@ -98,7 +98,7 @@ def its_trees() -> HistGradientBoostingClassifier:
         return trees.fit(x, rows["label"], sample_weight=family_weights(rows))
 
 
-def test_boosted_learns_what_the_labels_follow() -> None:
+def test_boosted_model_separates_the_classes() -> None:
     chances = probability(boosted(), frame(2000, 9))
     label = frame(2000, 9)["label"].to_numpy()
     assert chances[label].mean() > chances[~label].mean() + 0.1
@@ -106,28 +106,28 @@ def test_boosted_learns_what_the_labels_follow() -> None:
 
 
 @pytest.mark.parametrize("exposure", [20, 136])
-def test_labels_over_another_time_shift_the_odds_in_proportion(exposure: int) -> None:
+def test_odds_are_scaled_to_the_horizon(exposure: int) -> None:
     rows, test = frame(ROWS, 1), some(50, 1)
-    as_said = logit(probability(fit_boosted(rows, EXPOSURE), test))
-    over_another = logit(probability(fit_boosted(rows.assign(exposure_days=exposure), EXPOSURE), test))
-    np.testing.assert_allclose(over_another - as_said, np.log(EXPOSURE / exposure))
+    same_horizon = logit(probability(fit_boosted(rows, EXPOSURE), test))
+    other_horizon = logit(probability(fit_boosted(rows.assign(exposure_days=exposure), EXPOSURE), test))
+    np.testing.assert_allclose(other_horizon - same_horizon, np.log(EXPOSURE / exposure))
 
 
 @pytest.mark.parametrize("label", [True, False])
-def test_labels_of_one_class_are_refused(label: bool) -> None:
-    with pytest.raises(ValueError, match="300 labels and only one class: there is nothing to learn"):
+def test_labels_of_one_class_raise(label: bool) -> None:
+    with pytest.raises(ValueError, match="all 300 labels of the training dates are of one class"):
         fit_boosted(frame(300, 1).assign(label=label), EXPOSURE)
 
 
-def test_a_family_of_many_crates_counts_as_its_root() -> None:
+def test_family_weight_is_the_inverse_square_root_of_its_size() -> None:
     rows = pd.DataFrame({"as_of": [1] * 5 + [2], "family": ["a"] * 4 + ["b", "a"], "crate": list("vwxyzv")})
     assert family_weights(rows).tolist() == [0.5] * 4 + [1, 1]
 
 
-def test_no_model_takes_names_or_what_is_never_known() -> None:
+def test_constant_and_missing_columns_are_not_inputs() -> None:
     rows = frame(ROWS, 1).assign(edition=np.nan, crate_size=7.0)
     for kind in KINDS:
-        assert set(learn(kind, rows).inputs) <= set(NAMES) - {"edition", "crate_size"}
+        assert set(fit(kind, rows).inputs) <= set(NAMES) - {"edition", "crate_size"}
 
 
 def test_past_advisories_raise_the_hazard() -> None:
@@ -138,48 +138,47 @@ def test_past_advisories_raise_the_hazard() -> None:
 
 
 @pytest.mark.parametrize("horizon", [365, 487, 43])
-def test_the_level_of_hazard_is_last_years(horizon: int) -> None:
+def test_hazard_level_is_that_of_the_last_365_days(horizon: int) -> None:
     rows = frame(ROWS, 2)
-    hit = (rows["advisories_365d"] > 0).sum()
-    assert hit > 10
-    assert fit_hazard(rows, horizon).events(values_of(rows)).sum() == pytest.approx(hit * horizon / 365)
-    blind = fit_hazard(rows[::2], horizon, level_of=rows)
-    assert blind.events(values_of(rows)).sum() == pytest.approx(hit * horizon / 365)
+    affected = (rows["advisories_365d"] > 0).sum()
+    assert affected > 10
+    assert fit_hazard(rows, horizon).events(values_of(rows)).sum() == pytest.approx(affected * horizon / 365)
+    half = fit_hazard(rows[::2], horizon, level_of=rows)
+    assert half.events(values_of(rows)).sum() == pytest.approx(affected * horizon / 365)
 
 
-def test_the_order_of_rows_changes_no_bit_of_a_level() -> None:
-    """It is that of the names."""
+def test_row_order_changes_no_bit_of_the_hazard_level() -> None:
     rows = frame(ROWS, 2)
-    assert len({events_expected(hazard(), rows.sample(frac=1, random_state=i)) for i in range(10)}) == 1
+    assert len({total_expected_events(hazard(), rows.sample(frac=1, random_state=i)) for i in range(10)}) == 1
 
 
-def test_a_year_without_advisories_counts_as_one() -> None:
+def test_a_year_without_advisories_counts_as_one_affected_crate() -> None:
     rows = frame(ROWS, 2).assign(advisories_365d=0)
     assert fit_hazard(rows, 365).events(values_of(rows)).sum() == pytest.approx(1)
 
 
-def test_a_date_without_any_advisory_is_refused() -> None:
+def test_a_date_without_advisories_raises() -> None:
     with pytest.raises(ValueError, match=r"none of 1,500 crates had a vulnerability advisory"):
         fit_hazard(frame(ROWS, 2).assign(**{PAST: 0, "advisories_365d": 0}), 365)
 
 
-def test_the_level_of_builds_is_that_of_the_builds_hit() -> None:
+def test_expected_positive_builds_equal_the_observed_ones() -> None:
     rng = np.random.default_rng(0)
     sums = [rng.gamma(0.5, 0.1, 400), rng.gamma(0.5, 0.2, 300)]
     labels = [rng.random(len(s)) < 0.1 for s in sums]
     level = fit_level(sums, labels)
-    told = [TreeHazard(hazard(), level).probability(s).sum() for s in sums]
-    assert sum(told) == pytest.approx(sum(label.sum() for label in labels))
+    expected = [TreeHazard(hazard(), level).probability(s).sum() for s in sums]
+    assert sum(expected) == pytest.approx(sum(label.sum() for label in labels))
     assert {fit_level([rng.permutation(s) for s in sums], labels) for _ in range(20)} == {level}
 
 
 @pytest.mark.parametrize("label", [True, False])
-def test_builds_of_one_class_are_refused(label: bool) -> None:
-    with pytest.raises(ValueError, match="of 9 builds met a vulnerability: there is nothing to learn"):
+def test_builds_of_one_class_raise(label: bool) -> None:
+    with pytest.raises(ValueError, match="of 9 builds: training needs both classes"):
         fit_level([np.full(9, 0.1)], [np.full(9, label)])
 
 
-def test_only_builds_that_hold_others_are_at_risk() -> None:
+def test_crates_without_dependencies_are_not_at_risk_in_dependency_health() -> None:
     rows = some(100, 1)
     for target in TARGET.values():
         at_risk = target.at_risk(rows)
@@ -188,7 +187,7 @@ def test_only_builds_that_hold_others_are_at_risk() -> None:
         assert (at_risk == (~alone if target.name == "dependency_health" else True)).all()
 
 
-def test_a_digest_tells_every_part_of_a_model() -> None:
+def test_digest_depends_on_every_parameter() -> None:
     model = hazard()
     base = model.get_params()
     changes: list[dict[str, Any]] = [
