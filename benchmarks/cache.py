@@ -133,16 +133,16 @@ def memory_hits(folder: Path, url: str) -> None:
     with opened(CacheSettings(folder, redis_url=url, timeout_s=PATIENT_S)) as cache, new_loop() as loop:
         fill(cache)
         plain = dicts(cache)
-        tools, cashews = CacheTools(), Cashews(loop)
+        resources, cashews = CacheTools(), Cashews(loop)
         for key in KEYS:
-            tools.set(key, RECORD)
+            resources.set(key, RECORD)
             loop.run_until_complete(cashews.set(key, RECORD))
         costs = compare(
             {
                 "cache": Call(cache.get),
                 "cache, asyncio": Call(cache.asynchronous().get, loop),
                 "cache, a dict, decoded anew for each caller": Call(plain.get),
-                "cachetools TTLCache and RLock, no tags": Call(tools.get),
+                "cachetools TTLCache and RLock, no tags": Call(resources.get),
                 "cashews mem": Call(cashews.get, loop),
             },
             KEYS * 3,
@@ -233,12 +233,12 @@ def sets(folder: Path, url: str) -> None:
         "cache, all three": CacheSettings(folder / "all", redis_url=url, timeout_s=PATIENT_S),
     }
     calls = {name: Call(setter(open_cache(of).namespace("records", kind=Record))) for name, of in settings.items()}
-    tools, bare, client = CacheTools(), BareLmdb(folder / "lmdb"), redis.Redis.from_url(url)
+    resources, bare, client = CacheTools(), BareLmdb(folder / "lmdb"), redis.Redis.from_url(url)
     packed = msgspec.msgpack.encode(RECORD)
     with new_loop() as loop, disk_cache(folder / "diskcache") as peer:
         cashews = Cashews(loop)
         calls |= {
-            "cachetools TTLCache and RLock, no tags": Call(lambda key: tools.set(key, RECORD)),
+            "cachetools TTLCache and RLock, no tags": Call(lambda key: resources.set(key, RECORD)),
             "cashews mem": Call(lambda key: cashews.set(key, RECORD), loop),
             "diskcache, bytes": Call(lambda key: peer.set(key, packed, expire=300)),
             "lmdb, bytes": Call(lambda key: bare.set(key, packed)),

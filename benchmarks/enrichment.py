@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from assets.enrichment.categories import named
-from assets.table_asset import SHARDS, Tools
+from assets.partitions import SHARD_PARTITIONS
 from benchmarks.golden.judging import Judged, doubts, judge, reliability, use_cases_that_are_uses
 from benchmarks.golden.reading import SLUGS, GoldenCrate, golden
 from enrichment.drafts import CrateReading, CrateText
-from pipeline_defs.build import build_resources
+from pipeline_defs.build import Resources, build_resources
 from resources.common.settings import Settings
 from resources.language_model.language_model import LanguageModel, Question
 from testing.enrichment_runs import Text, publish_texts
@@ -58,10 +58,10 @@ def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
     """Prints the figures of one model; yields what to read."""
     print(f"\n{model or 'without a model'}: {len(crates)} golden crates")
     with TemporaryDirectory() as folder:
-        tools = installation(Path(folder), model)
-        publish_texts(tools, {c.name: text_of(c) for c in crates if c.description or c.readme})
-        first, second = measure(tools), measure(tools)
-        by_model = categories_by_model(tools.language_model, crates) if model else None
+        resources = installation(Path(folder), model)
+        publish_texts(resources, {c.name: text_of(c) for c in crates if c.description or c.readme})
+        first, second = measure(resources), measure(resources)
+        by_model = categories_by_model(resources.language_model, crates) if model else None
     if model:
         print_speed(first, second)
         print(f"  categories: {doubts(crates, first.rows, categories_by_embedding(crates))}")
@@ -80,15 +80,12 @@ def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
         )
 
 
-def installation(folder: Path, model: str) -> Tools:
+def installation(folder: Path, model: str) -> Resources:
     """A fresh installation with one model, its files where the settings have them."""
     settings = Settings.from_env()
     resources = build_resources(replace(settings, data=folder, model=model))
-    given = resources["language_model"]
-    resources["language_model"] = LanguageModel(
-        **{**given.model_dump(), "folder": build_resources(settings)["language_model"].folder}
-    )
-    return Tools(**{name: resources[name] for name in Tools.NAMES})
+    language_model = replace(resources.language_model, folder=str(settings.models))
+    return replace(resources, language_model=language_model)
 
 
 def text_of(crate: GoldenCrate) -> Text:
@@ -96,15 +93,15 @@ def text_of(crate: GoldenCrate) -> Text:
     return Text(crate.description, crate.readme, keywords=crate.keywords)
 
 
-def measure(tools: Tools) -> Measured:
+def measure(resources: Resources) -> Measured:
     """Builds every shard."""
     rows, replies, reused, model_seconds = [], 0, 0, 0.0
     started = time.monotonic()
     with peak_of_children() as peak:
-        for shard in SHARDS.get_partition_keys():
-            built = build("enrichments", shard, tools)
+        for shard in SHARD_PARTITIONS.get_partition_keys():
+            built = build("enrichments", shard, resources)
             rows += built.rows.to_pylist()
-            numbers = built.inputs.numbers
+            numbers = built.context.metrics
             replies += int(numbers.get("replies", 0))
             reused += int(numbers.get("cache_hits", 0))
             model_seconds += float(numbers.get("asking_seconds", 0))

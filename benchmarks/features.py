@@ -14,7 +14,7 @@ from rich.console import Console
 
 from assets.features.features import run_step
 from assets.point_in_time import attach_registry, set_as_of
-from assets.table_asset import SQL, Tools
+from assets.table_build import SQL
 from benchmarks.scoring import scoring
 from cli import demo
 from pipeline_defs.build import build_defs, build_resources
@@ -49,10 +49,10 @@ def whole_run(settings: Settings) -> None:
 
 def steps_of_features(settings: Settings) -> None:
     """Each step of `features` for the newest date, and building the same edges in pandas."""
-    tools = Tools(**build_resources(settings))
-    with tools.sessions.open() as con:
+    resources = build_resources(settings)
+    with resources.sessions.open() as con:
         set_variables(con, as_of=AS_OF)
-        attach_registry(con, tools.store, AS_OF)
+        attach_registry(con, resources.store, AS_OF)
         set_as_of(con, AS_OF)
         total = 0.0
         for step in sorted((SQL / "features").glob("*.sql")):
@@ -64,14 +64,14 @@ def steps_of_features(settings: Settings) -> None:
         report("features, all steps", total, FEATURES_SECONDS, "s")
         started = time.monotonic()
         con.execute("select count(*) from built_edges_at('instants') where instant_name = 'now'").fetchall()
-        report("who builds on whom, SQL", time.monotonic() - started, in_pandas(tools.store), "s in pandas")
+        report("who builds on whom, SQL", time.monotonic() - started, in_pandas(resources.store), "s in pandas")
 
 
 def in_pandas(store: TableStore) -> float:
     """Seconds that pandas takes for who builds on whom, from the newest versions that are not yanked."""
     started = time.monotonic()
-    versions = pq.read_table(store.need("versions", AS_OF).path).to_pandas()
-    dependencies = pq.read_table(store.need("dependencies", AS_OF).path).to_pandas()
+    versions = pq.read_table(store.require("versions", AS_OF).path).to_pandas()
+    dependencies = pq.read_table(store.require("dependencies", AS_OF).path).to_pandas()
     newest = versions[~versions["yanked"]].sort_values("version_key").groupby("crate_id").tail(1)
     edges = dependencies[dependencies["kind"] != "dev"].merge(
         newest[["id", "crate_id"]], left_on="version_id", right_on="id", suffixes=("", "_of")

@@ -12,16 +12,17 @@ import time
 import duckdb
 import numpy as np
 
+from assets.partitions import LATEST
 from assets.predictions.predictions import predict_by_champions
 from assets.predictions.predictor import CHAMPION
 from assets.predictions.training_data import WITHOUT_LISTS
-from assets.table_asset import ONLY, SQL, Inputs, Tools
+from assets.table_build import SQL, BuildContext
 from ml.features import values_of
 from ml.models.additive import Additive
 from ml.models.tree_hazard import TreeHazard
 from ml.prediction import predict
 from ml.targets import TARGETS
-from pipeline_defs.build import build_resources
+from pipeline_defs.build import Resources, build_resources
 from resources.common.settings import Settings
 from resources.warehouse.session import run_script, set_variables, view
 
@@ -32,28 +33,28 @@ LOG = logging.getLogger("benchmark")
 
 def scoring(settings: Settings) -> None:
     """Scores the newest as-of date of an installation, at every size, and one crate."""
-    tools = Tools(**build_resources(settings))
-    as_of = tools.store.partitions("predictions")[-1]
+    resources = build_resources(settings)
+    as_of = resources.store.partitions("predictions")[-1]
     seconds = []
     for size in SIZES:
-        with tools.sessions.open() as con:
-            crates = replicate(con, tools, as_of, size)
+        with resources.sessions.open() as con:
+            crates = replicate(con, resources, as_of, size)
             started = time.monotonic()
-            rows = score(con, tools, as_of)
+            rows = score(con, resources, as_of)
             seconds.append(time.monotonic() - started)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"{crates:>9,} crates, {rows:>9,} predictions: {seconds[-1]:6.2f} s, peak {peak:.1f} GB", flush=True)
     growth = np.log(seconds[-1] / seconds[2]) / np.log(SIZES[-1] / SIZES[2])
     print(f"growth from the bundled size to today's: exponent {growth:.2f} (1 is in proportion)")
     report("bundled registry", seconds[2], REGISTRY_SECONDS, "s")
-    with tools.sessions.open() as con:
-        replicate(con, tools, as_of, 1)
-        report("one crate, all targets", one_crate(con, tools), CRATE_MILLISECONDS, "ms")
+    with resources.sessions.open() as con:
+        replicate(con, resources, as_of, 1)
+        report("one crate, all targets", one_crate(con, resources), CRATE_MILLISECONDS, "ms")
 
 
-def replicate(con: duckdb.DuckDBPyConnection, tools: Tools, as_of: str, size: float) -> int:
+def replicate(con: duckdb.DuckDBPyConnection, resources: Resources, as_of: str, size: float) -> int:
     """Makes `features` of so many times as many crates; returns their number."""
-    view(con, tools.store, "features", as_of)
+    view(con, resources.store, "features", as_of)
     con.execute(
         """
         create or replace temp table larger as
@@ -75,20 +76,27 @@ def replicate(con: duckdb.DuckDBPyConnection, tools: Tools, as_of: str, size: fl
     return counted[0][0]
 
 
-def score(con: duckdb.DuckDBPyConnection, tools: Tools, as_of: str) -> int:
+def score(con: duckdb.DuckDBPyConnection, resources: Resources, as_of: str) -> int:
     """What the asset `predictions` does, up to its rows."""
     set_variables(con, as_of=as_of)
     frame = con.sql(f"select {WITHOUT_LISTS} from features order by crate").df()
-    predict_by_champions(Inputs(ONLY, con, tools, LOG), as_of, frame, frame, "select crate, build from features")
+    predict_by_champions(
+        BuildContext(LATEST, con, resources.store, LOG),
+        resources.tracking,
+        as_of,
+        frame,
+        frame,
+        "select crate, build from features",
+    )
     con.execute("create or replace temp view peers as select target, is_good, worst from predicted")
     return run_script(con, SQL / "predictions.sql").num_rows
 
 
-def one_crate(con: duckdb.DuckDBPyConnection, tools: Tools, rounds: int = 200) -> float:
+def one_crate(con: duckdb.DuckDBPyConnection, resources: Resources, rounds: int = 200) -> float:
     """Milliseconds for the probability and range of every target of one crate, its features in memory and those of its
     build scored, as a server would hold them."""
     frame = con.sql(f"select {WITHOUT_LISTS} from features where len(build) > 20 order by crate limit 1").df()
-    champions = {t: found.model for t in TARGETS if (found := tools.tracking.load(t.name, CHAMPION))}
+    champions = {t: found.model for t in TARGETS if (found := resources.tracking.load(t.name, CHAMPION))}
     members = np.random.default_rng(0).gamma(0.1, 0.01, (40, 3))
     started = time.perf_counter()
     for _ in range(rounds):

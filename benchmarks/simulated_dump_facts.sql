@@ -32,7 +32,7 @@ drafts as (
     select range as i, range as original, 0 as replica from range((select kept from sizes))
     union all
     select kept + range, original, 1 + range // total
-    from range((select getvariable('crates') - kept from sizes)), sizes, originals
+    from range((select getvariable('crates') - s.kept from sizes as s)), sizes, originals
     where shuffled = range % total
 )
 select

@@ -1,9 +1,10 @@
-"""One place that puts assets, resources and what runs them together, for production, command line and tests alike."""
+"""One place that connects assets and resources, for production, command line and tests alike."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from dagster import Definitions, EnvVar, load_asset_checks_from_package_module, load_assets_from_package_module
+from dagster import Definitions, load_asset_checks_from_package_module, load_assets_from_package_module
 
 import assets
 from assets.registry.sources import ADVISORY_SOURCE, REGISTRY_SOURCE
@@ -12,7 +13,7 @@ from pipeline_defs.schedules import SCHEDULES
 from pipeline_defs.sensors import SENSORS
 from resources.cache.resource import CacheResource
 from resources.common.settings import BUNDLED, Settings
-from resources.crates_io.dump.registry import CratesIoDump
+from resources.crates_io.dump.source import CratesIoDump
 from resources.crates_io.index import CratesIoIndex
 from resources.language_model.language_model import LanguageModel
 from resources.language_model.reply_journal import ReplyJournal
@@ -24,47 +25,62 @@ from resources.warehouse.session import Sessions
 from resources.warehouse.table_store import TableStore
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
-    """How everything is reached in one installation, by the names that assets ask for."""
+@dataclass(frozen=True)
+class Resources:
+    """Every resource of one installation, under the name by which assets, schedules and sensors ask for it."""
+
+    store: TableStore
+    catalog: Catalog
+    sessions: Sessions
+    source: RegistrySource
+    index: CratesIoIndex
+    tracking: Tracking
+    language_model: LanguageModel
+    journal: ReplyJournal
+    cache: CacheResource
+
+
+def build_resources(settings: Settings) -> Resources:
+    """The resources of one installation."""
     cache = build_cache(settings)
-    return {
-        "store": TableStore(root=str(settings.warehouse)),
-        "catalog": Catalog(path=str(settings.catalog)),
-        "sessions": Sessions(scratch=str(settings.scratch), memory=settings.memory, threads=settings.threads),
-        "source": build_source(settings),
-        "language_model": LanguageModel(
-            model=settings.model,
-            sha256=settings.model_sha256,
-            folder=str(settings.models),
-            workers=settings.model_workers,
-        ),
-        "journal": ReplyJournal(folder=str(settings.replies)),
-        "cache": cache,
-        "tracking": Tracking(folder=str(settings.mlflow)),
-        "index": CratesIoIndex(
+    return Resources(
+        store=TableStore(root=str(settings.warehouse)),
+        catalog=Catalog(path=str(settings.catalog)),
+        sessions=Sessions(scratch=str(settings.scratch), memory=settings.memory, threads=settings.threads),
+        source=build_source(settings),
+        index=CratesIoIndex(
             folder=str(settings.snapshots / "index"),
             contact=settings.contact,
             static_url=settings.static_url,
             index_url=settings.index_url,
             cache=cache,
         ),
-    }
+        tracking=Tracking(folder=str(settings.mlflow)),
+        language_model=LanguageModel(
+            model=settings.model,
+            sha256=settings.model_sha256,
+            folder=str(settings.models),
+            workers=settings.model_workers,
+        ),
+        journal=ReplyJournal(folder=str(settings.replies)),
+        cache=cache,
+    )
 
 
 def build_cache(settings: Settings) -> CacheResource:
-    """What is kept of answers and computed values. An address with a password and the key are not shown in the UI."""
+    """The cache of responses and computed values."""
     return CacheResource(
         folder=str(settings.cache),
         memory_bytes=settings.cache_memory_mb << 20,
         disk_bytes=settings.cache_disk_mb << 20,
-        redis_url=EnvVar("REDIS_URL") if settings.redis_url else "",
-        key=EnvVar("CRATES_CACHE_KEY") if settings.cache_key else "",
+        redis_url=settings.redis_url,
+        key=settings.cache_key,
         timeout_ms=settings.redis_timeout_ms,
     )
 
 
 def build_source(settings: Settings) -> RegistrySource:
-    """Where facts come from."""
+    """The source of registry facts that CRATES_SOURCE selects."""
     if settings.source == BUNDLED:
         return BundledRegistry(folder=str(settings.registry))
     return CratesIoDump(
@@ -86,5 +102,5 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,
-        resources={**build_resources(settings or Settings.from_env()), **(overrides or {})},
+        resources={**vars(build_resources(settings or Settings.from_env())), **(overrides or {})},
     )

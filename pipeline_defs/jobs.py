@@ -1,19 +1,10 @@
-"""Which assets run together. A partition key is a date: the snapshot's, or the as-of date;
-for `enrich_texts` it is a shard."""
+"""Which assets run together. The partitioned assets of a job share a partition set: snapshots, dates or shards."""
 
 from dagster import AssetSelection, define_asset_job
 
-from assets.table_asset import SHARDS
-
-# tags of a run of all shards of `enrich_texts`
-ALL_SHARDS: dict[str, str] = {
-    "dagster/asset_partition_range_start": SHARDS.get_partition_keys()[0],
-    "dagster/asset_partition_range_end": SHARDS.get_partition_keys()[-1],
-}
-
-KEPT = AssetSelection.assets("kept_snapshots")
+RETENTION = AssetSelection.assets("retained_snapshots")
 EVENTS = AssetSelection.assets("events")
-REGISTRY = (AssetSelection.groups("registry") | AssetSelection.assets("texts")) - KEPT - EVENTS
+REGISTRY = (AssetSelection.groups("registry") | AssetSelection.assets("texts")) - RETENTION - EVENTS
 
 load_snapshot = define_asset_job(
     "load_snapshot",
@@ -23,50 +14,47 @@ load_snapshot = define_asset_job(
 compute_features = define_asset_job(
     "compute_features",
     selection=AssetSelection.assets("features", "labels"),
-    description="Features and labels of one as-of date, or of several as one run.",
+    description="Computes features and labels of one as-of date, or of a range of dates in one run.",
 )
 compute_labels = define_asset_job(
     "compute_labels",
     selection=AssetSelection.assets("labels"),
-    description="Labels alone, of dates whose horizon has passed since.",
+    description="Computes labels alone, of dates whose horizon has ended since the features were computed.",
 )
 enrich_texts = define_asset_job(
     "enrich_texts",
     selection=AssetSelection.assets("enrichments"),
-    description="Summary, use cases and category of every text that is new, of one shard, or of several as one run.",
+    description="Reads every new text of one shard, or of all shards in one run: summary, use cases and category.",
 )
 train_predictor = define_asset_job(
     "train_predictor",
     selection=AssetSelection.assets("predictor", "backtests"),
-    description="Trains on every labelled date, tests on the newest, and makes the champion.",
+    description="Trains on every labelled date, tests on the newest and promotes a challenger that wins.",
 )
 backtest = define_asset_job(
     "backtest",
     selection=AssetSelection.assets("walk_forward"),
-    description="Trains and tests anew on every labelled date, as `make backtest` shows it.",
+    description="Trains and tests on every labelled date, for docs/backtest.md.",
 )
 score_crates = define_asset_job(
     "score_crates",
     selection=AssetSelection.assets("culprits", "predictions", "drift", "scores"),
-    description="Predictions of one as-of date by the champions, scores, what drifted, and the culprits in each build.",
+    description="Predicts one as-of date with the champions: scores, drift and the culprits in each build.",
 )
-snapshot_to_scores = define_asset_job(
-    "snapshot_to_scores",
-    selection=REGISTRY
-    | AssetSelection.assets("features", "labels", "culprits", "predictions", "drift", "scores")
-    | KEPT,
-    description="From the newest snapshot to scores, every day.",
+score_snapshot = define_asset_job(
+    "score_snapshot",
+    selection=AssetSelection.assets("features", "labels", "culprits", "predictions", "drift", "scores") | RETENTION,
+    description="Takes a loaded snapshot to scores, then prunes expired snapshots.",
 )
 refresh_touched = define_asset_job(
     "refresh_touched",
     selection=EVENTS | AssetSelection.assets("fresh_features", "fresh_predictions", "scores"),
-    description="Scores of the crates that changed since the newest snapshot, and of those that build on them.",
+    description="Scores the crates that changed since the newest snapshot, and the crates that build on them.",
 )
-
-keep_snapshots = define_asset_job(
-    "keep_snapshots",
-    selection=KEPT,
-    description="Removes snapshots that are kept no longer, and says how much space the others take.",
+prune_snapshots = define_asset_job(
+    "prune_snapshots",
+    selection=RETENTION,
+    description="Prunes expired snapshots and reports the space used by the rest.",
 )
 
 JOBS = [
@@ -77,7 +65,7 @@ JOBS = [
     train_predictor,
     backtest,
     score_crates,
-    snapshot_to_scores,
+    score_snapshot,
     refresh_touched,
-    keep_snapshots,
+    prune_snapshots,
 ]

@@ -138,7 +138,7 @@ def _members(dump: Dump, layout: str, timestamp: str) -> Iterator[tuple[str, byt
     schema = "".join(f"CREATE TABLE public.{t} ({c});\n" for t, c in columns.items())
     metadata = {"timestamp": timestamp, "crates_io_commit": COMMIT}
     yield "README.md", b"# Dump of the crates.io database, made for a test\n"
-    yield "export.sql", f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n{export}COMMIT;\n".encode()
+    yield "export.sql", f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ LATEST;\n{export}COMMIT;\n".encode()
     yield "import.sql", export.replace(" TO ", " FROM ").encode()
     yield "metadata.json", json.dumps(metadata, indent=2).encode()
     yield "schema.sql", schema.encode()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from assets.schemas.registry import CRATES, TEXTS, VERSIONS
-from assets.table_asset import Built, Tools
+from assets.table_build import BuildResult
+from pipeline_defs.build import Resources
 from resources.language_model.language_model import LanguageModel
 from testing.registries import SAMPLE
-from testing.table_builds import tools
+from testing.table_builds import bundled_resources
 from testing.tiny_model import write_tiny_model
 
 SHARD = "0"
@@ -43,7 +44,7 @@ TOLD = {
 }
 
 
-def publish_texts(with_tools: Tools, told: Mapping[str, Text], day: str = "2020-07-20") -> None:
+def publish_texts(resources: Resources, told: Mapping[str, Text], day: str = "2020-07-20") -> None:
     """The tables of a snapshot in which each crate has one version."""
     named = list(enumerate(told.items(), 1))
     at = {"created_at": datetime.fromisoformat(day), "created_at_exact": True}
@@ -72,7 +73,7 @@ def publish_texts(with_tools: Tools, told: Mapping[str, Text], day: str = "2020-
         ],
     }
     for table, found in rows.items():
-        with_tools.store.publish(table, day, pa.Table.from_pylist(found, table.arrow))
+        resources.store.publish(table, day, pa.Table.from_pylist(found, table.arrow))
 
 
 def canonical(name: str) -> str:
@@ -80,28 +81,28 @@ def canonical(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def installation(folder: Path) -> Tools:
+def installation(folder: Path) -> Resources:
     """An installation without a language model, whose newest snapshot has the three texts of `TOLD`."""
-    found = tools(folder / "data", SAMPLE)
+    found = bundled_resources(folder / "data", SAMPLE)
     publish_texts(found, TOLD)
     return found
 
 
-def asking(with_tools: Tools, model: Path | str, **settings: object) -> Tools:
+def asking(resources: Resources, model: Path | str, **settings: object) -> Resources:
     """The same installation with another model, given by path."""
-    folder = str(Path(with_tools.store.root).parent / "models")
+    folder = str(Path(resources.store.root).parent / "models")
     values = {"sha256": "", "folder": folder, "context": 3000, "workers": 1, **settings}
-    return replace(with_tools, language_model=LanguageModel(model=str(model), **values))
+    return replace(resources, language_model=LanguageModel(model=str(model), **values))
 
 
-def asking_tiny(with_tools: Tools, **settings: object) -> Tools:
+def asking_tiny(resources: Resources, **settings: object) -> Resources:
     """The same installation with a language model of random weights."""
-    path = Path(with_tools.store.root).parent / "tiny.gguf"
+    path = Path(resources.store.root).parent / "tiny.gguf"
     if not path.exists():
         write_tiny_model(path)
-    return asking(with_tools, path, **settings)
+    return asking(resources, path, **settings)
 
 
-def rows_of(built: Built) -> dict[str, dict]:
+def rows_of(built: BuildResult) -> dict[str, dict]:
     """Rows by crate; where a crate has several, the last."""
     return {row["crate"]: row for row in built.rows.to_pylist()}

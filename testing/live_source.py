@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline_defs.build import Resources
 from resources.common.settings import Settings
-from resources.crates_io.dump.registry import CratesIoDump
+from resources.crates_io.dump.source import CratesIoDump
 from resources.registry.snapshot_archive import SnapshotArchive
 from testing.dumps import SMALL_AT
 from testing.table_builds import build, resources_of

@@ -3,11 +3,11 @@
 from typing import Any
 
 import duckdb
-from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, asset_check
+from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, ResourceParam, asset_check
 
 from assets.enrichment.enrichments import enrichments
 from assets.schemas.enrichment import ENRICHMENTS
-from assets.table_asset import SQL
+from assets.table_build import SQL
 from resources.language_model.language_model import HOW_TO_TURN_ON, LanguageModel
 from resources.warehouse.session import Sessions, view
 from resources.warehouse.table_store import TableStore
@@ -17,7 +17,7 @@ EXTRACTIVE_AT_MOST = 0.2
 
 
 @asset_check(asset=enrichments, description="Every span is that part of its text, and no summary stands without one.")
-def spans_support_summaries(store: TableStore, sessions: Sessions) -> AssetCheckResult:
+def spans_support_summaries(store: ResourceParam[TableStore], sessions: ResourceParam[Sessions]) -> AssetCheckResult:
     """Of the rows whose text the newest snapshot has: others were checked when they were written."""
     with sessions.open() as con:
         view(con, store, ENRICHMENTS.name, store.partitions(ENRICHMENTS.name))
@@ -36,7 +36,10 @@ def spans_support_summaries(store: TableStore, sessions: Sessions) -> AssetCheck
 
 @asset_check(asset=enrichments, description="The language model that was asked wrote most of the summaries.")
 def model_wrote_summaries(
-    context: AssetCheckExecutionContext, store: TableStore, sessions: Sessions, language_model: LanguageModel
+    context: AssetCheckExecutionContext,
+    store: ResourceParam[TableStore],
+    sessions: ResourceParam[Sessions],
+    language_model: ResourceParam[LanguageModel],
 ) -> AssetCheckResult:
     """A warning: rows that the text's own best sentence had to fill are marked as such."""
     with sessions.open() as con:

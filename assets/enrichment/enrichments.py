@@ -12,12 +12,16 @@ from assets.enrichment.llm_calls import Asking, question
 from assets.enrichment.replies import replies_in
 from assets.enrichment.report import report
 from assets.enrichment.texts import texts
+from assets.partitions import SHARD_PARTITIONS, all_partitions
 from assets.registry.crates import crates
 from assets.registry.versions import versions
 from assets.schemas.enrichment import ENRICHMENTS
-from assets.table_asset import SHARDS, SQL, Inputs, all_partitions, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import SQL, BuildContext
 from resources.cache import Cache
-from resources.language_model.language_model import Reply
+from resources.cache.resource import CacheResource
+from resources.language_model.language_model import LanguageModel, Reply
+from resources.language_model.reply_journal import ReplyJournal
 from resources.warehouse.session import set_variables, view
 
 NO_MODEL = "none"
@@ -29,37 +33,39 @@ BATCH = 512  # texts that are held and asked together
     group="enrichment",
     deps=[all_partitions(table) for table in (crates, versions, texts)],
     kinds={"python", "llama_cpp"},
-    partitions=SHARDS,
+    partitions=SHARD_PARTITIONS,
 )
-def enrichments(inputs: Inputs) -> pa.RecordBatchReader:
+def enrichments(
+    context: BuildContext, language_model: LanguageModel, journal: ReplyJournal, cache: CacheResource
+) -> pa.RecordBatchReader:
     """Of the newest snapshot's texts, those that are new, added to all that were read before: no text is read twice by
     the same prompt and model, unless the machine failed. Without a model, or where its answer cannot be shown to be so,
     the text's own best sentence stands, and is marked as that.
     """
-    model = inputs.tools.language_model.file()
-    before = _published(inputs)
-    new = _new_texts(inputs, before, model.sha256 if model else NO_MODEL)
-    cache = inputs.tools.cache.open()
+    model = language_model.file()
+    before = _published(context)
+    new = _new_texts(context, before, model.sha256 if model else NO_MODEL)
+    opened = cache.open()
     if model is None:
-        rows = [row for batch in new for row in _rows(batch, None, cache)]
-        report(inputs, rows, None)
+        rows = [row for batch in new for row in _rows(batch, None, opened)]
+        report(context, rows, None)
     else:
         known = _known(before, model.sha256)
-        with inputs.tools.journal.open(inputs.key, {(key, model.sha256) for key in known}) as journal:
-            known |= {reply.key: reply for reply in journal.held if reply.model == model.sha256}
-            asking = Asking(inputs.tools.language_model, model, journal, known, cache)
-            rows = [row for batch in new for row in _rows(batch, asking, cache)]
-        report(inputs, rows, asking)
-    inputs.con.register("made", pa.Table.from_pylist(rows, ENRICHMENTS.arrow))
-    return inputs.con.sql((SQL / "enrichment" / "together.sql").read_text()).to_arrow_reader(BATCH)
+        with journal.open(context.key, {(key, model.sha256) for key in known}) as replies:
+            known |= {reply.key: reply for reply in replies.held if reply.model == model.sha256}
+            asking = Asking(language_model, model, replies, known, opened)
+            rows = [row for batch in new for row in _rows(batch, asking, opened)]
+        report(context, rows, asking)
+    context.con.register("made", pa.Table.from_pylist(rows, ENRICHMENTS.arrow))
+    return context.con.sql((SQL / "enrichment" / "together.sql").read_text()).to_arrow_reader(BATCH)
 
 
-def _published(inputs: Inputs) -> pa.Table:
+def _published(context: BuildContext) -> pa.Table:
     """What the shard has. Rows of an earlier version of this project, with other columns, are made anew."""
-    found = inputs.store.find(ENRICHMENTS.name, inputs.key)
+    found = context.store.find(ENRICHMENTS.name, context.key)
     if found is None or pq.read_schema(found.path).names != ENRICHMENTS.arrow.names:
         return ENRICHMENTS.arrow.empty_table()
-    return pq.read_table(inputs.store.need(ENRICHMENTS.name, inputs.key).path).cast(ENRICHMENTS.arrow)
+    return pq.read_table(context.store.require(ENRICHMENTS.name, context.key).path).cast(ENRICHMENTS.arrow)
 
 
 def _known(before: pa.Table, model: str) -> dict[str, Reply]:
@@ -68,14 +74,14 @@ def _known(before: pa.Table, model: str) -> dict[str, Reply]:
     return {reply.key: reply for row in rows for reply in replies_in(row) if reply.is_whole}
 
 
-def _new_texts(inputs: Inputs, before: pa.Table, model: str) -> Iterator[list[dict[str, Any]]]:
+def _new_texts(context: BuildContext, before: pa.Table, model: str) -> Iterator[list[dict[str, Any]]]:
     """The texts to read, in batches."""
     from enrichment.prompt import PROMPT_VERSION
 
-    con, snapshots = inputs.con, inputs.store.partitions("texts")
+    con, snapshots = context.con, context.store.partitions("texts")
     for table in ("crates", "versions", "texts"):
-        view(con, inputs.store, table, snapshots[-1] if snapshots else "newest")
-    set_variables(con, shard=inputs.key, prompt_version=PROMPT_VERSION, model=model)
+        view(con, context.store, table, snapshots[-1] if snapshots else "newest")
+    set_variables(con, shard=context.key, prompt_version=PROMPT_VERSION, model=model)
     con.register("enriched", before)
     con.execute((SQL / "enrichment" / "written.sql").read_text())
     rows = con.sql((SQL / "enrichment" / "new_texts.sql").read_text()).to_arrow_reader(BATCH)

@@ -2,14 +2,23 @@
 
 import pyarrow as pa
 
+from assets.partitions import SNAPSHOT_PARTITIONS
 from assets.registry.crates import crates
 from assets.registry.loading import load
 from assets.registry.versions import versions
 from assets.schemas.registry import TEXTS
-from assets.table_asset import Inputs, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import BuildContext
+from resources.registry.source import RegistrySource
 
 
-@table_asset(TEXTS, group="enrichment", deps=[crates, versions], kinds={"sql", "duckdb"})
-def texts(inputs: Inputs) -> pa.RecordBatchReader:
+@table_asset(
+    TEXTS,
+    group="enrichment",
+    deps=[crates, versions],
+    kinds={"sql", "duckdb"},
+    partitions=SNAPSHOT_PARTITIONS,
+)
+def texts(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
     """What the language model reads."""
-    return load(inputs, TEXTS)
+    return load(context, source, TEXTS)

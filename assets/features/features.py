@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from assets.partitions import DATE_PARTITIONS, all_partitions
 from assets.point_in_time import attach_registry, set_as_of, snapshot_at_or_after
 from assets.registry.advisories import advisories
 from assets.registry.dependencies import dependencies
@@ -12,7 +13,8 @@ from assets.registry.downloads import downloads
 from assets.registry.owners import owners
 from assets.registry.yanks import yanks
 from assets.schemas.features import FEATURES
-from assets.table_asset import SQL, Inputs, all_partitions, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import SQL, BuildContext
 from resources.warehouse.session import first_row, run_script, set_variables
 
 STEPS = sorted((SQL / "features").glob("*.sql"))
@@ -25,19 +27,20 @@ TREES = 20_000
     group="features",
     deps=[all_partitions(table) for table in (yanks, dependencies, owners, downloads, advisories)],
     kinds={"sql", "duckdb"},
+    partitions=DATE_PARTITIONS,
 )
-def features(inputs: Inputs) -> pa.Table:
+def features(context: BuildContext) -> pa.Table:
     """Leak-proof: adding or removing any fact dated after the as-of date leaves every byte as it was."""
-    snapshot = snapshot_at_or_after(inputs.store, inputs.key)
-    inputs.origin = inputs.store.need("snapshots", snapshot).origin
-    attach_registry(inputs.con, inputs.store, snapshot)
-    set_as_of(inputs.con, inputs.key)
-    rows = run_steps(inputs.con)
-    inputs.con.register("features", rows)
+    snapshot = snapshot_at_or_after(context.store, context.key)
+    context.origin = context.store.require("snapshots", snapshot).origin
+    attach_registry(context.con, context.store, snapshot)
+    set_as_of(context.con, context.key)
+    rows = run_steps(context.con)
+    context.con.register("features", rows)
     vulnerable, outdated = first_row(
-        inputs.con, "select avg((tree_vulnerable > 0)::int), avg((dependencies_outdated > 0)::int) from features"
+        context.con, "select avg((tree_vulnerable > 0)::int), avg((dependencies_outdated > 0)::int) from features"
     ) or (None, None)
-    inputs.report(share_with_vulnerable_tree=vulnerable or 0.0, share_with_outdated_dependency=outdated or 0.0)
+    context.report(share_with_vulnerable_tree=vulnerable or 0.0, share_with_outdated_dependency=outdated or 0.0)
     return rows
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pyarrow as pa
 
 from assets.features.features import run_steps
+from assets.partitions import all_partitions
 from assets.point_in_time import attach_registry
 from assets.registry.advisories import advisories
 from assets.registry.dependencies import dependencies
@@ -14,7 +15,8 @@ from assets.registry.owners import owners
 from assets.registry.yanks import yanks
 from assets.schemas.features import FRESH_FEATURES
 from assets.schemas.registry import EVENTS
-from assets.table_asset import SQL, Inputs, all_partitions, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import SQL, BuildContext
 from resources.common.errors import BadInput
 from resources.warehouse.session import first_row, set_variables, view
 
@@ -26,14 +28,14 @@ from resources.warehouse.session import first_row, set_variables, view
     kinds={"sql", "duckdb"},
     partitions=None,
 )
-def fresh_features(inputs: Inputs) -> pa.Table:
+def fresh_features(context: BuildContext) -> pa.Table:
     """By the steps of `features`, over the newest snapshot with its events. Downloads, owners and advisories are the
     snapshot's. Without an event there is no row; of crates that none of them bears on, `features` is still right."""
-    con, store = inputs.con, inputs.store
+    con, store = context.con, context.store
     base = store.partitions("snapshots")[-1:]
     if not base:
         raise BadInput("there is no snapshot: run load_snapshot first")
-    inputs.origin = store.need("snapshots", base[0]).origin
+    context.origin = store.require("snapshots", base[0]).origin
     if not store.find(EVENTS.name, base[0]):
         return FRESH_FEATURES.arrow.empty_table()
     attach_registry(con, store, base[0])

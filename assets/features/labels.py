@@ -3,12 +3,14 @@
 import pyarrow as pa
 
 from assets.features.features import STEPS, features
+from assets.partitions import DATE_PARTITIONS, all_partitions
 from assets.point_in_time import attach_registry, known_at, set_as_of, snapshot_at_or_after
 from assets.registry.advisories import advisories
 from assets.registry.dependencies import dependencies
 from assets.registry.yanks import yanks
 from assets.schemas.features import LABELS
-from assets.table_asset import SQL, Inputs, all_partitions, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import SQL, BuildContext
 from ml.targets import TARGETS
 from resources.warehouse.session import first_row, run_script, set_variables, view
 
@@ -20,15 +22,16 @@ AFFECTED = next(step for step in STEPS if step.name.endswith("_advisories.sql"))
     group="features",
     deps=[features, *(all_partitions(table) for table in (yanks, dependencies, advisories))],
     kinds={"sql", "duckdb"},
+    partitions=DATE_PARTITIONS,
 )
-def labels(inputs: Inputs) -> pa.Table:
+def labels(context: BuildContext) -> pa.Table:
     """The future of each as-of date: only training and backtests may read it."""
-    con = inputs.con
-    snapshot_at_or_after(inputs.store, inputs.key)
-    snapshot = _snapshot(inputs)
-    inputs.origin = inputs.store.need("snapshots", snapshot).origin
-    attach_registry(con, inputs.store, snapshot)
-    set_as_of(con, inputs.key)
+    con = context.con
+    snapshot_at_or_after(context.store, context.key)
+    snapshot = _snapshot(context)
+    context.origin = context.store.require("snapshots", snapshot).origin
+    attach_registry(con, context.store, snapshot)
+    set_as_of(con, context.key)
     horizons = [(t.name, days, t.facts) for t in TARGETS for days in t.horizons]
     con.execute(
         "create temp table wanted_horizons as "
@@ -36,22 +39,22 @@ def labels(inputs: Inputs) -> pa.Table:
         [list(column) for column in zip(*horizons)],
     )
     con.execute(f"create temp table target_horizons as {(SQL / 'target_horizons.sql').read_text()}")
-    _gather_outcomes(inputs)
+    _gather_outcomes(context)
     rows = run_script(con, SQL / "labels.sql")
     con.register("labels", rows)
     known, total = first_row(con, "select count(label), count(*) from labels") or (0, 0)
-    inputs.report(known_share=known / max(total, 1))
+    context.report(known_share=known / max(total, 1))
     return rows
 
 
-def _gather_outcomes(inputs: Inputs) -> None:
+def _gather_outcomes(context: BuildContext) -> None:
     """Makes `outcomes` of what can be known."""
-    con = inputs.con
+    con = context.con
     con.execute(
         "create temp table label_instants as select 'now' as name, getvariable('known_at') as instant union "
         "select horizon_days::varchar, ends_at from target_horizons where censored is null"
     )
-    view(con, inputs.store, "features", inputs.key)
+    view(con, context.store, "features", context.key)
     con.execute("create temp view built_crates as select crate, build from features where len(build) > 0")
     con.execute((SQL / "label_facts.sql").read_text())
     con.execute(AFFECTED.read_text())
@@ -61,15 +64,15 @@ def _gather_outcomes(inputs: Inputs) -> None:
         con.execute(f"insert into outcomes by name select $name as target, * from ({outcome})", {"name": target.name})
 
 
-def _snapshot(inputs: Inputs) -> str:
+def _snapshot(context: BuildContext) -> str:
     """The earliest snapshot that sees the longest horizon's end, or else the newest; sets `snapshot_at`."""
-    newest = inputs.store.partitions("snapshots")[-1]
+    newest = context.store.partitions("snapshots")[-1]
     longest = max(days for target in TARGETS for days in target.horizons)
-    set_variables(inputs.con, known_at=known_at(inputs.key), longest=longest)
-    wanted = first_row(inputs.con, "select (getvariable('known_at') + to_days(getvariable('longest')))::date::varchar")
+    set_variables(context.con, known_at=known_at(context.key), longest=longest)
+    wanted = first_row(context.con, "select (getvariable('known_at') + to_days(getvariable('longest')))::date::varchar")
     assert wanted, "a query of one row"
-    snapshot = snapshot_at_or_after(inputs.store, min(wanted[0], newest))
-    view(inputs.con, inputs.store, "snapshots", snapshot)
-    taken_at = first_row(inputs.con, "select taken_at from snapshots")
-    set_variables(inputs.con, snapshot_at=taken_at[0] if taken_at else None)
+    snapshot = snapshot_at_or_after(context.store, min(wanted[0], newest))
+    view(context.con, context.store, "snapshots", snapshot)
+    taken_at = first_row(context.con, "select taken_at from snapshots")
+    set_variables(context.con, snapshot_at=taken_at[0] if taken_at else None)
     return snapshot

@@ -8,14 +8,16 @@ from dagster import FreshnessPolicy
 from assets.enrichment.texts import texts
 from assets.features.features import features
 from assets.features.fresh_features import fresh_features
+from assets.partitions import LATEST, all_partitions
 from assets.point_in_time import snapshot_at_or_after
 from assets.predictions.fresh_predictions import fresh_predictions
 from assets.predictions.predictions import predictions
 from assets.registry.crates import crates
 from assets.schemas.features import FRESH_FEATURES
 from assets.schemas.predictions import FRESH_PREDICTIONS, SCORES
-from assets.table_asset import ONLY, SQL, Inputs, all_partitions, table_asset
-from ml.targets import LEAST_COVERAGE, TARGETS
+from assets.table_asset import table_asset
+from assets.table_build import SQL, BuildContext
+from ml.targets import MIN_COVERAGE, TARGETS
 from resources.common.errors import BadInput
 from resources.warehouse.session import run_script, set_variables, view, view_files
 
@@ -33,35 +35,35 @@ from resources.warehouse.session import run_script, set_variables, view, view_fi
     # the daily schedule may miss one day
     freshness=FreshnessPolicy.time_window(fail_window=timedelta(days=2)),
 )
-def scores(inputs: Inputs) -> pa.Table:
+def scores(context: BuildContext) -> pa.Table:
     """The answer per crate. A score that no model may predict, or of which too little is known, is null and named in
     `unknown_scores`.
 
     Scores of crates that an event touched since the newest snapshot, or that build on one, are as of that event.
     """
-    dates = inputs.store.partitions("predictions")
+    dates = context.store.partitions("predictions")
     if not dates:
         raise BadInput("there are no predictions: materialize predictions of an as-of date first")
     newest = dates[-1]
-    set_variables(inputs.con, as_of=newest)
+    set_variables(context.con, as_of=newest)
     for table in ("features", "predictions"):
-        view_files(inputs.con, f"daily_{table}", [inputs.store.need(table, newest).path])
-    _attach_fresh(inputs)
+        view_files(context.con, f"daily_{table}", [context.store.require(table, newest).path])
+    _attach_fresh(context)
     for table in ("crates", "texts"):
-        view(inputs.con, inputs.store, table, snapshot_at_or_after(inputs.store, newest))
-    set_variables(inputs.con, least_coverage=LEAST_COVERAGE, targets=[t.name for t in TARGETS])
-    words = pa.Table.from_pylist([{"target": t.name, "more": t.more, "less": t.less} for t in TARGETS])
-    inputs.con.register("wording_of_targets", words)
-    return run_script(inputs.con, SQL / "scores.sql")
+        view(context.con, context.store, table, snapshot_at_or_after(context.store, newest))
+    set_variables(context.con, min_coverage=MIN_COVERAGE, targets=[t.name for t in TARGETS])
+    wording = [{"target": t.name, "outcome": t.outcome, "more": t.more, "less": t.less} for t in TARGETS]
+    context.con.register("wording_of_targets", pa.Table.from_pylist(wording))
+    return run_script(context.con, SQL / "scores.sql")
 
 
-def _attach_fresh(inputs: Inputs) -> None:
+def _attach_fresh(context: BuildContext) -> None:
     """Makes `features` and `predictions` visible: the daily ones, and what events since the newest snapshot changed."""
-    snapshot = inputs.store.need("snapshots", inputs.store.partitions("snapshots")[-1])
+    snapshot = context.store.require("snapshots", context.store.partitions("snapshots")[-1])
     for table in (FRESH_FEATURES, FRESH_PREDICTIONS):
-        found = inputs.store.find(table.name, ONLY)
+        found = context.store.find(table.name, LATEST)
         if found and found.origin == snapshot.origin:
-            view(inputs.con, inputs.store, table.name, ONLY)
+            view(context.con, context.store, table.name, LATEST)
         else:  # never made, or what is fresh there is older than the snapshot
-            inputs.con.register(table.name, table.arrow.empty_table())
-    inputs.con.execute((SQL / "shared" / "with_fresh.sql").read_text())
+            context.con.register(table.name, table.arrow.empty_table())
+    context.con.execute((SQL / "shared" / "with_fresh.sql").read_text())

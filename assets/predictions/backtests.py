@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from dagster import AssetCheckResult, MetadataValue, asset_check
+from dagster import AssetCheckResult, MetadataValue, ResourceParam, asset_check
 
+from assets.partitions import LATEST
 from assets.predictions.evaluation import figures_of, test_rows
 from assets.predictions.predictor import CHALLENGER, CHAMPION, predictor
 from assets.predictions.promotion import judge
@@ -12,10 +13,11 @@ from assets.predictions.report_tables import summary
 from assets.predictions.training import event_probability
 from assets.predictions.training_data import attach, folds_of
 from assets.schemas.predictions import BACKTESTS
-from assets.table_asset import ONLY, Inputs, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import BuildContext
 from ml.targets import TARGETS, Target
 from resources.common.errors import BadInput
-from resources.tracking import MODEL_ID, Registered, Tracking
+from resources.tracking import MODEL_ID, ModelVersion, Tracking
 from resources.warehouse.table_store import TableStore
 
 if TYPE_CHECKING:
@@ -23,40 +25,39 @@ if TYPE_CHECKING:
 
 
 @table_asset(BACKTESTS, group="predictions", deps=[predictor], kinds={"scikitlearn", "mlflow"}, partitions=None)
-def backtests(inputs: Inputs) -> pa.Table:
+def backtests(context: BuildContext, tracking: Tracking) -> pa.Table:
     """How the challenger did on the newest date with labels, beside the champion, the base rate, logistic regression,
     single signals and the peers' formulas. `walk_forward` has the earlier dates."""
     import pandas as pd
 
-    attach(inputs)
-    found = [figures for target in TARGETS if (figures := _backtest(inputs, target)) is not None]
+    attach(context)
+    found = [figures for target in TARGETS if (figures := _backtest(context, tracking, target)) is not None]
     if not found:
         raise BadInput("no model was trained for the newest labels: materialize predictor first")
     rows = pd.concat(found, ignore_index=True).sort_values([*BACKTESTS.key])
     table = pa.Table.from_pandas(rows[BACKTESTS.arrow.names], BACKTESTS.arrow, preserve_index=False)
-    inputs.notes["figures"] = summary(inputs.con, table)
+    context.notes["figures"] = summary(context.con, table)
     return table
 
 
-def _backtest(inputs: Inputs, target: Target) -> "pd.DataFrame | None":
-    tracking = inputs.tools.tracking
+def _backtest(context: BuildContext, tracking: Tracking, target: Target) -> "pd.DataFrame | None":
     challenger, champion = tracking.load(target.name, CHALLENGER), tracking.load(target.name, CHAMPION)
     if challenger is None:
-        inputs.log.warning(f"{target.name}: no model was trained, so there is nothing to test")
+        context.log.warning(f"{target.name}: no model was trained, so there is nothing to test")
         return None
-    fold = folds_of(inputs, target)[-1]
+    fold = folds_of(context, target)[-1]
     if str(fold.test.as_of) != challenger.tags["test_as_of"]:
-        inputs.log.warning(
+        context.log.warning(
             f"{target.name}: labels of {fold.test.as_of} came after the model was trained, so it is not tested: "
             "materialize predictor again"
         )
         return None
     rival = champion if champion and champion.version != challenger.version else None
-    figures = figures_of(inputs, target, fold, challenger.model, rival.model if rival else None)
+    figures = figures_of(context, target, fold, challenger.model, rival.model if rival else None)
     if figures.empty:
-        inputs.log.warning(f"{target.name}: {fold.test.as_of} has labels of one class only: nothing can be measured")
+        context.log.warning(f"{target.name}: {fold.test.as_of} has labels of one class only: nothing can be measured")
         return None
-    _log(inputs, target, challenger, figures)
+    _log(context, tracking, target, challenger, figures)
     return figures.assign(
         target=target.name,
         horizon_days=target.horizon_days,
@@ -65,7 +66,7 @@ def _backtest(inputs: Inputs, target: Target) -> "pd.DataFrame | None":
     )
 
 
-def _log(inputs: Inputs, target: Target, model: Registered, figures: "pd.DataFrame") -> None:
+def _log(context: BuildContext, tracking: Tracking, target: Target, model: ModelVersion, figures: "pd.DataFrame") -> None:
     """Metrics by slice and plots into the MLflow run that trained the model."""
     import time
 
@@ -73,13 +74,13 @@ def _log(inputs: Inputs, target: Target, model: Registered, figures: "pd.DataFra
 
     from ml.plots import precision_recall, reliability
 
-    client = inputs.tools.tracking.start()
+    client = tracking.start()
     ours = figures[figures["method"] == "model"]
     now = int(time.time() * 1000)
     client.log_batch(model.run_id, [Metric(f"{r.slice}.{r.metric}", r.value, now, 0) for r in ours.itertuples()])
-    fold = folds_of(inputs, target)[-1]
-    test = test_rows(inputs, target, fold)
-    probability = event_probability(inputs, model.model, test, fold.test.as_of)
+    fold = folds_of(context, target)[-1]
+    test = test_rows(context, target, fold)
+    probability = event_probability(context, model.model, test, fold.test.as_of)
     label = test["label"].to_numpy()
     client.log_figure(model.run_id, reliability(label, probability), "reliability.png")
     client.log_figure(model.run_id, precision_recall(label, probability), "precision_recall.png")
@@ -91,11 +92,11 @@ def _log(inputs: Inputs, target: Target, model: Registered, figures: "pd.DataFra
     description="A challenger that beats the base rate, and the champion if there is one, becomes the champion; "
     "another does not. Fails where no target has a champion: then nothing is predicted.",
 )
-def challenger_is_promoted(store: TableStore, tracking: Tracking) -> AssetCheckResult:
+def challenger_is_promoted(store: ResourceParam[TableStore], tracking: ResourceParam[Tracking]) -> AssetCheckResult:
     """Both were tested as they ship, on the same labels: the newest that have matured, which neither has seen."""
     import pandas as pd
 
-    figures = pd.read_parquet(store.need(BACKTESTS.name, ONLY).path)
+    figures = pd.read_parquet(store.require(BACKTESTS.name, LATEST).path)
     client, verdicts = tracking.start(), {}
     for target in sorted(figures["target"].unique()):
         challenger = tracking.load(target, CHALLENGER)

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import TYPE_CHECKING
 
-from assets.table_asset import SQL, Inputs
+from assets.table_build import SQL, BuildContext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ml.models.additive import Additive
 
 
-def tree_sums(inputs: Inputs, hazard: "Additive", everyone: "pd.DataFrame", builds: str) -> "pd.DataFrame":
+def tree_sums(context: BuildContext, hazard: "Additive", everyone: "pd.DataFrame", builds: str) -> "pd.DataFrame":
     """Per row of the query `builds` (crate, build), in the order of crate: the columns of `assets/sql/tree_sums.sql`.
 
     `everyone` has the features of all crates that a build may hold. Leaves `crate_hazards` and `builds` visible.
@@ -29,9 +29,9 @@ def tree_sums(inputs: Inputs, hazard: "Additive", everyone: "pd.DataFrame", buil
         for name, part in (("events", effects), ("events_low", lowest), ("events_high", highest))
     }
     hazards = pd.DataFrame({"crate": everyone["crate"], **events, "coverage": hazard.coverage(values)})
-    inputs.con.register("crate_hazards", hazards)
-    inputs.con.execute(f"create or replace temp view builds as {builds}")
-    return inputs.con.execute((SQL / "tree_sums.sql").read_text()).df()
+    context.con.register("crate_hazards", hazards)
+    context.con.execute(f"create or replace temp view builds as {builds}")
+    return context.con.execute((SQL / "tree_sums.sql").read_text()).df()
 
 
 def builds_of(as_of: date) -> str:

@@ -2,38 +2,38 @@
 
 from typing import TYPE_CHECKING
 
-from assets.predictions.training import Model, at_risk, cross_fitted, event_probability
+from assets.predictions.training import Model, at_risk, cross_fitted_probability, event_probability
 from assets.predictions.training_data import features_of, labelled
-from assets.table_asset import Inputs
-from ml.datasets import FAMILY_FOLDS, Fold, family_fold, teaching
+from assets.table_build import BuildContext
+from ml.datasets import FAMILY_FOLDS, Fold, family_fold, training_rows
 from ml.targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ml.evaluation import Scored
+    from ml.evaluation import MethodScore
 
 SLICE = "unseen_families"  # the slice that decides: each crate by a model that never saw its family
 
 
-def test_rows(inputs: Inputs, target: Target, fold: Fold) -> "pd.DataFrame":
+def test_rows(context: BuildContext, target: Target, fold: Fold) -> "pd.DataFrame":
     """Features and labels of the fold's test date, of the crates at risk."""
-    return at_risk(labelled(inputs, target, [fold.test]), target)
+    return at_risk(labelled(context, target, [fold.test]), target)
 
 
-def base_rate(inputs: Inputs, target: Target, fold: Fold) -> float:
+def base_rate(context: BuildContext, target: Target, fold: Fold) -> float:
     """The share for which it came true, as was known on the test date: what says the same of every crate."""
     if target.learner == "hazard":
-        from ml.models.hazard import hits_expected
+        from ml.models.hazard import expected_affected_crates
 
-        everyone = features_of(inputs, fold.test.as_of)
-        return hits_expected(everyone, target.horizon_days) / len(everyone)
-    past = teaching(at_risk(labelled(inputs, target, fold.teach), target))
+        everyone = features_of(context, fold.test.as_of)
+        return expected_affected_crates(everyone, target.horizon_days) / len(everyone)
+    past = training_rows(at_risk(labelled(context, target, fold.train), target))
     return float(past["label"].mean() * target.horizon_days / past["exposure_days"].mean())
 
 
 def figures_of(
-    inputs: Inputs, target: Target, fold: Fold, model: Model, champion: "Model | None" = None
+    context: BuildContext, target: Target, fold: Fold, model: Model, champion: "Model | None" = None
 ) -> "pd.DataFrame":
     """The columns of `ml.evaluation.evaluate` and `covers`, for one step of the walk forward.
 
@@ -43,18 +43,18 @@ def figures_of(
     import pandas as pd
 
     from ml.baselines import BASELINES
-    from ml.evaluation import MODEL, Scored, evaluate, slices_of
+    from ml.evaluation import MODEL, MethodScore, evaluate, slices_of
 
-    test, as_of = test_rows(inputs, target, fold), fold.test.as_of
+    test, as_of = test_rows(context, target, fold), fold.test.as_of
     if test["label"].nunique() < 2:
         return pd.DataFrame()
-    shipped = {MODEL: Scored(event_probability(inputs, model, test, as_of), True)}
+    shipped = {MODEL: MethodScore(event_probability(context, model, test, as_of), True)}
     if champion:
-        shipped["champion"] = Scored(event_probability(inputs, champion, test, as_of), True)
-    rivals = _rivals(inputs, target, fold, test)
-    blind = {MODEL: Scored(cross_fitted(inputs, target, fold, test), True)}
+        shipped["champion"] = MethodScore(event_probability(context, champion, test, as_of), True)
+    rivals = _rivals(context, target, fold, test)
+    blind = {MODEL: MethodScore(cross_fitted_probability(context, target, fold, test), True)}
     everyone = np.ones(len(test), dtype=bool)
-    seen = set(features_of(inputs, fold.teach[-1].as_of)["crate"]) if fold.teach else set(test["crate"])
+    seen = set(features_of(context, fold.train[-1].as_of)["crate"]) if fold.train else set(test["crate"])
     figures = pd.concat(
         [
             evaluate(test, shipped | rivals, {"all": everyone}),
@@ -66,28 +66,28 @@ def figures_of(
     return figures.assign(covers=[covers.get(method) for method in figures["method"]])
 
 
-def _rivals(inputs: Inputs, target: Target, fold: Fold, test: "pd.DataFrame") -> "dict[str, Scored]":
+def _rivals(context: BuildContext, target: Target, fold: Fold, test: "pd.DataFrame") -> "dict[str, MethodScore]":
     """The base rate, logistic regression that never saw a crate's family, and every formula."""
     import numpy as np
 
     from ml.baselines import BASELINES
-    from ml.evaluation import Scored, oriented
+    from ml.evaluation import MethodScore, oriented
     from ml.models.hazard import PAST
     from ml.models.logistic import logistic_regression
 
     label = test["label"].to_numpy(dtype=bool)
     if target.learner == "hazard":  # it, too, learns from the advisories so far
-        past = features_of(inputs, fold.test.as_of)
+        past = features_of(context, fold.test.as_of)
         past = past.assign(label=past[PAST] > 0)
         leave_out: tuple[str, ...] = (PAST, "is_unmaintained")
     else:
-        past, leave_out = at_risk(labelled(inputs, target, fold.teach), target), ()
+        past, leave_out = at_risk(labelled(context, target, fold.train), target), ()
     plain, of = np.empty(len(test)), family_fold(test["family"]).to_numpy()
     for number in range(FAMILY_FOLDS):
         rows = of == number
-        plain[rows] = logistic_regression(teaching(past, blind_to=number), test[rows], leave_out)
+        plain[rows] = logistic_regression(training_rows(past, held_out=number), test[rows], leave_out)
     return {
-        "base_rate": Scored(np.full(len(test), base_rate(inputs, target, fold)), True),
-        "logistic_regression": Scored(plain, True),
-        **{name: Scored(oriented(b.score(test), label), False) for name, b in BASELINES.items()},
+        "base_rate": MethodScore(np.full(len(test), base_rate(context, target, fold)), True),
+        "logistic_regression": MethodScore(plain, True),
+        **{name: MethodScore(oriented(b.score(test), label), False) for name, b in BASELINES.items()},
     }

@@ -9,11 +9,11 @@ import duckdb
 
 from assets.predictions.training import at_risk, event_probability
 from assets.predictions.training_data import labelled
-from assets.table_asset import Inputs
+from assets.table_build import BuildContext
 from ml.datasets import LabelSet
 from ml.targets import Target
 from resources.common.errors import BadInput
-from resources.tracking import MODEL_ID, Registered
+from resources.tracking import MODEL_ID, ModelVersion
 from resources.warehouse.session import first_row, view
 from resources.warehouse.table_store import TableStore
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 class Watch:
     """A target with its champion, on one as-of date; `features_on` gives the features of a date, by crate."""
 
-    inputs: Inputs
+    context: BuildContext
     target: Target
-    champion: Registered
+    champion: ModelVersion
     features_on: Callable[[date], "pd.DataFrame"]
 
     @property
     def as_of(self) -> date:
-        return date.fromisoformat(self.inputs.key)
+        return date.fromisoformat(self.context.key)
 
     @property
     def reference(self) -> date:
@@ -42,7 +42,7 @@ class Watch:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows of `drift`. Raises BadInput if there is nothing to hold the date against."""
-        self.inputs.store.need("features", str(self.reference))
+        self.context.store.require("features", str(self.reference))
         about = {
             "as_of": self.as_of,
             "target": self.target.name,
@@ -54,7 +54,7 @@ class Watch:
 
     def probability(self, frame: "pd.DataFrame", as_of: date) -> "np.ndarray":
         """What the champion says of each row of `frame`, features of one date."""
-        return event_probability(self.inputs, self.champion.model, frame, as_of)
+        return event_probability(self.context, self.champion.model, frame, as_of)
 
 
 def newest_labels(
@@ -72,7 +72,7 @@ def newest_labels(
 
 def _inputs(watch: Watch) -> Iterator[dict[str, Any]]:
     """Over all crates: a champion that looks at whole builds meets every one of them."""
-    from ml.drift import MOST_PSI, stability_index
+    from ml.drift import MAX_PSI, stability_index
     from ml.features import matrix
     from ml.models.additive import Additive
 
@@ -80,14 +80,14 @@ def _inputs(watch: Watch) -> Iterator[dict[str, Any]]:
     names = model.inputs if isinstance(model, Additive) else model.hazard.inputs
     was, now = (matrix(watch.features_on(as_of), names) for as_of in (watch.reference, watch.as_of))
     for i, name in enumerate(names):
-        yield _row("input", name, stability_index(was[:, i], now[:, i]), MOST_PSI)
+        yield _row("input", name, stability_index(was[:, i], now[:, i]), MAX_PSI)
 
 
 def _score(watch: Watch) -> Iterator[dict[str, Any]]:
     """Over the crates at risk. Raises BadInput if the predictions of the date are not the champion's."""
-    from ml.drift import MOST_PSI, stability_index
+    from ml.drift import MAX_PSI, stability_index
 
-    said = watch.inputs.con.execute(
+    said = watch.context.con.execute(
         "select crate, probability from predictions where target = $target and model_id = $model_id",
         {"target": watch.target.name, "model_id": watch.champion.tags[MODEL_ID]},
     ).df()
@@ -100,25 +100,25 @@ def _score(watch: Watch) -> Iterator[dict[str, Any]]:
     crates = now["crate"][watch.target.at_risk(now)]
     was = watch.probability(at_risk(watch.features_on(watch.reference), watch.target), watch.reference)
     value = stability_index(was, said.set_index("crate")["probability"].loc[crates].to_numpy())
-    yield _row("score", "probability", value, MOST_PSI)
+    yield _row("score", "probability", value, MAX_PSI)
 
 
 def _calibration(watch: Watch) -> Iterator[dict[str, Any]]:
     """On labels that matured since the champion was tested: without such, nothing."""
-    from ml.drift import MOST_ECE, MOST_TIMES, calibration_error, said_to_observed
+    from ml.drift import MAX_CALIBRATION_RATIO, MAX_ECE, calibration_error, predicted_to_observed
 
-    days, inputs = watch.target.horizon_days, watch.inputs
+    days, context = watch.target.horizon_days, watch.context
     until = watch.as_of - timedelta(days=days)
-    as_of = newest_labels(inputs.con, inputs.store, watch.target, watch.reference, until)
+    as_of = newest_labels(context.con, context.store, watch.target, watch.reference, until)
     if as_of is None:
         return
-    frame = at_risk(labelled(inputs, watch.target, [LabelSet(as_of, days)]), watch.target)
+    frame = at_risk(labelled(context, watch.target, [LabelSet(as_of, days)]), watch.target)
     label, probability = frame["label"].to_numpy(), watch.probability(frame, as_of)
-    yield _row("calibration", "ece", calibration_error(label, probability), MOST_ECE, as_of)
-    times = said_to_observed(label, probability)
+    yield _row("calibration", "ece", calibration_error(label, probability), MAX_ECE, as_of)
+    times = predicted_to_observed(label, probability)
     if times is not None:
-        row = _row("calibration", "said_to_observed", times, MOST_TIMES, as_of)
-        yield row | {"is_drifted": max(times, 1 / times) > MOST_TIMES}
+        row = _row("calibration", "predicted_to_observed", times, MAX_CALIBRATION_RATIO, as_of)
+        yield row | {"is_drifted": max(times, 1 / times) > MAX_CALIBRATION_RATIO}
 
 
 def _row(kind: str, name: str, value: float, threshold: float, labels_as_of: date | None = None) -> dict[str, Any]:

@@ -3,18 +3,22 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
+from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, ResourceParam, asset
 
 from assets.features.features import features
 from assets.features.labels import labels
+from assets.partitions import LATEST, all_partitions
 from assets.predictions.evaluation import base_rate
 from assets.predictions.training import Model, learn
 from assets.predictions.training_data import attach, data_hash, features_of, folds_of
-from assets.table_asset import ONLY, OWNER, Inputs, Tools, all_partitions
+from assets.table_asset import OWNER
+from assets.table_build import BuildContext
 from ml.datasets import Fold
 from ml.targets import TARGETS, Target
 from resources.common.errors import BadInput
-from resources.tracking import MODEL_ID
+from resources.tracking import MODEL_ID, Tracking
+from resources.warehouse.session import Sessions
+from resources.warehouse.table_store import TableStore
 
 if TYPE_CHECKING:
     from ml.models.additive import Additive
@@ -29,26 +33,29 @@ TRUSTED = ["ml.models.additive.Additive", "ml.models.tree_hazard.TreeHazard"]
     deps=[all_partitions(features), all_partitions(labels)],
     kinds={"python", "scikitlearn", "mlflow"},
     owners=[OWNER],
-    required_resource_keys=set(Tools.NAMES),
 )
-def predictor(context: AssetExecutionContext) -> MaterializeResult:
+def predictor(
+    context: AssetExecutionContext,
+    store: ResourceParam[TableStore],
+    sessions: ResourceParam[Sessions],
+    tracking: ResourceParam[Tracking],
+) -> MaterializeResult:
     """One registered model per target, trained on what was known on the newest as-of date with labels to test it on.
 
     The newest is the `challenger`; `backtests` tests it. The same data give the same model, which is then not
     registered twice. A target for which there is too little to learn from is passed over, and said so.
     """
-    tools = Tools.of(context)
     metadata: dict[str, Any] = {}
     passed_over = []
-    with tools.sessions.open() as con:
-        inputs = Inputs(ONLY, con, tools, context.log)
+    with sessions.open() as con:
+        build = BuildContext(LATEST, con, store, context.log)
         try:
-            attach(inputs)
+            attach(build)
         except BadInput as error:
             raise Failure(f"predictor: {error}", allow_retries=False) from error
         for target in TARGETS:
             try:
-                metadata |= _train(inputs, target)
+                metadata |= _train(build, tracking, target)
             except (BadInput, ValueError) as error:
                 passed_over.append(
                     f"{target.name}: {error}".replace(f"{target.name}: {target.name}:", f"{target.name}:")
@@ -59,24 +66,24 @@ def predictor(context: AssetExecutionContext) -> MaterializeResult:
     return MaterializeResult(metadata=metadata | {"passed_over": MetadataValue.json(passed_over)})
 
 
-def _train(inputs: Inputs, target: Target) -> dict[str, Any]:
-    fold = folds_of(inputs, target)[-1]
-    model = learn(inputs, target, fold)
+def _train(context: BuildContext, tracking: Tracking, target: Target) -> dict[str, Any]:
+    fold = folds_of(context, target)[-1]
+    model = learn(context, target, fold)
     tags = {
         MODEL_ID: model.digest(),
-        "base_rate": repr(base_rate(inputs, target, fold)),
+        "base_rate": repr(base_rate(context, target, fold)),
         "test_as_of": str(fold.test.as_of),
-        "snapshot": inputs.store.partitions("snapshots")[-1],
+        "snapshot": context.store.partitions("snapshots")[-1],
     }
-    client = inputs.tools.tracking.start()
-    version = inputs.tools.tracking.find(target.name, tags[MODEL_ID])
+    client = tracking.start()
+    version = tracking.find(target.name, tags[MODEL_ID])
     if version is None:
-        version = _register(inputs, target, fold, model, tags)
+        version = _register(context, tracking, target, fold, model, tags)
     for tag, value in tags.items():  # the same model may stand a later test
         client.set_model_version_tag(target.name, version, tag, value)
     client.set_registered_model_alias(target.name, CHALLENGER, version)
-    taught = ", ".join(f"{s.as_of} over {s.horizon_days} days" for s in fold.teach) or "advisories so far"
-    inputs.log.info(f"{target.name}: model {tags[MODEL_ID]} is version {version}, taught by {taught}")
+    taught = ", ".join(f"{s.as_of} over {s.horizon_days} days" for s in fold.train) or "advisories so far"
+    context.log.info(f"{target.name}: model {tags[MODEL_ID]} is version {version}, taught by {taught}")
     return {
         f"{target.name}_model": MetadataValue.text(f"{tags[MODEL_ID]} (version {version})"),
         f"{target.name}_taught_by": MetadataValue.text(taught),
@@ -85,9 +92,11 @@ def _train(inputs: Inputs, target: Target) -> dict[str, Any]:
     }
 
 
-def _register(inputs: Inputs, target: Target, fold: Fold, model: Model, tags: dict[str, str]) -> str:
+def _register(
+    context: BuildContext, tracking: Tracking, target: Target, fold: Fold, model: Model, tags: dict[str, str]
+) -> str:
     """Logs the model in a run of its own and registers it; returns the version."""
-    client = inputs.tools.tracking.start()
+    client = tracking.start()
     import mlflow
     import pandas as pd
     from mlflow import sklearn as flavor
@@ -97,14 +106,14 @@ def _register(inputs: Inputs, target: Target, fold: Fold, model: Model, tags: di
     from ml.models.additive import Additive
     from ml.plots import shapes
 
-    features_example = features_of(inputs, fold.test.as_of)[COLUMNS].head(5).astype("float64")
+    features_example = features_of(context, fold.test.as_of)[COLUMNS].head(5).astype("float64")
     if isinstance(model, Additive):
         additive, example = model, features_example
     else:
         additive = model.hazard
         example = pd.DataFrame({"events": additive.events(values_of(features_example))})
     with mlflow.start_run(run_name=f"{target.name} {tags['test_as_of']}", tags=tags) as run:
-        mlflow.log_params(_parameters(inputs, target, fold, additive))
+        mlflow.log_params(_parameters(context, target, fold, additive))
         mlflow.log_figure(shapes(additive), "shapes.png")
         logged = flavor.log_model(
             model,
@@ -122,22 +131,22 @@ def _register(inputs: Inputs, target: Target, fold: Fold, model: Model, tags: di
     return str(version.version)
 
 
-def _parameters(inputs: Inputs, target: Target, fold: Fold, additive: "Additive") -> dict[str, Any]:
-    """What the run was made of: the question, the data's versions and the inputs."""
+def _parameters(context: BuildContext, target: Target, fold: Fold, additive: "Additive") -> dict[str, Any]:
+    """What the run was made of: the question, the data's versions and the context."""
     from ml.features import SCHEMA_SHA256
 
-    dates = [labels.as_of for labels in fold.teach] or [fold.test.as_of]
-    snapshot = inputs.store.partitions("snapshots")[-1]
+    dates = [labels.as_of for labels in fold.train] or [fold.test.as_of]
+    snapshot = context.store.partitions("snapshots")[-1]
     return {
         "target": target.name,
         "question": target.question,
         "learner": target.learner,
         "horizon_days": target.horizon_days,
-        "taught_by": json.dumps([[str(s.as_of), s.horizon_days] for s in fold.teach]),
+        "taught_by": json.dumps([[str(s.as_of), s.horizon_days] for s in fold.train]),
         "test_as_of": str(fold.test.as_of),
         "snapshot": snapshot,
-        "snapshot_sha256": inputs.store.need("snapshots", snapshot).origin,
-        "data_sha256": data_hash(inputs, [*dates, fold.test.as_of]),
+        "snapshot_sha256": context.store.require("snapshots", snapshot).origin,
+        "data_sha256": data_hash(context, [*dates, fold.test.as_of]),
         "features_sha256": SCHEMA_SHA256,
         "inputs": json.dumps(additive.inputs),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assets.table_asset import SQL
+from assets.table_build import SQL
 from ml.targets import TARGETS
 from resources.warehouse.session import run_script
 

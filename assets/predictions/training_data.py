@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from assets.table_asset import SQL, Inputs
+from assets.table_build import SQL, BuildContext
 from ml.datasets import Fold, LabelSet, TooFewDates, folds
 from ml.targets import Target
 from resources.common.errors import BadInput
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 WITHOUT_LISTS = "* exclude (build, tree_vulnerable_names, tree_unmaintained_names)"  # pandas is slow on them
 
 
-def attach(inputs: Inputs) -> None:
+def attach(context: BuildContext) -> None:
     """Makes `features` and `labels` of every date that has both visible."""
-    keys = sorted(set(inputs.store.partitions("features")) & set(inputs.store.partitions("labels")))
+    keys = sorted(set(context.store.partitions("features")) & set(context.store.partitions("labels")))
     if not keys:
         raise BadInput("there are no features with labels: materialize features and labels for some as-of dates first")
-    view(inputs.con, inputs.store, "features", keys)
-    view(inputs.con, inputs.store, "labels", keys)
+    view(context.con, context.store, "features", keys)
+    view(context.con, context.store, "labels", keys)
 
 
-def folds_of(inputs: Inputs, target: Target) -> list[Fold]:
+def folds_of(context: BuildContext, target: Target) -> list[Fold]:
     """The walk forward of a target over all that is labelled. Raises BadInput if there is too little."""
-    found = inputs.con.execute(
+    found = context.con.execute(
         "select distinct as_of, horizon_days from labels where target = $target and label is not null",
         {"target": target.name},
     ).fetchall()
@@ -38,22 +38,24 @@ def folds_of(inputs: Inputs, target: Target) -> list[Fold]:
         raise BadInput(f"{target.name}: {error}") from error
 
 
-def labelled(inputs: Inputs, target: Target, sets: Sequence[LabelSet]) -> "pd.DataFrame":
+def labelled(context: BuildContext, target: Target, sets: Sequence[LabelSet]) -> "pd.DataFrame":
     """Rows of `features` of these dates with a bool `label` and `exposure_days`, in the order of date and crate."""
-    inputs.con.execute(
+    context.con.execute(
         "create or replace temp table chosen_labels as select unnest($1)::date as as_of, unnest($2) as horizon_days",
         [[s.as_of for s in sets], [s.horizon_days for s in sets]],
     )
-    found = inputs.con.execute((SQL / "training.sql").read_text(), {"target": target.name}).df()
+    found = context.con.execute((SQL / "training.sql").read_text(), {"target": target.name}).df()
     return found.assign(label=found["label"].astype(bool))
 
 
-def features_of(inputs: Inputs, as_of: date) -> "pd.DataFrame":
+def features_of(context: BuildContext, as_of: date) -> "pd.DataFrame":
     """Every row of `features` of one date, by crate."""
-    return inputs.con.execute(f"select {WITHOUT_LISTS} from features where as_of = $1 order by crate", [as_of]).df()
+    return context.con.execute(f"select {WITHOUT_LISTS} from features where as_of = $1 order by crate", [as_of]).df()
 
 
-def data_hash(inputs: Inputs, dates: Iterable[date]) -> str:
+def data_hash(context: BuildContext, dates: Iterable[date]) -> str:
     """A hash of every byte of features and labels of these dates."""
-    parts = [inputs.store.need(table, str(d)).sha256 for table in ("features", "labels") for d in sorted(set(dates))]
+    parts = [
+        context.store.require(table, str(d)).sha256 for table in ("features", "labels") for d in sorted(set(dates))
+    ]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]

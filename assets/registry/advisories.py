@@ -2,14 +2,23 @@
 
 import pyarrow as pa
 
+from assets.partitions import SNAPSHOT_PARTITIONS
 from assets.registry.loading import load
 from assets.registry.snapshots import snapshots
 from assets.registry.sources import ADVISORY_SOURCE
 from assets.schemas.registry import ADVISORIES
-from assets.table_asset import Inputs, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import BuildContext
+from resources.registry.source import RegistrySource
 
 
-@table_asset(ADVISORIES, group="registry", deps=[ADVISORY_SOURCE, snapshots], kinds={"sql", "duckdb"})
-def advisories(inputs: Inputs) -> pa.RecordBatchReader:
+@table_asset(
+    ADVISORIES,
+    group="registry",
+    deps=[ADVISORY_SOURCE, snapshots],
+    kinds={"sql", "duckdb"},
+    partitions=SNAPSHOT_PARTITIONS,
+)
+def advisories(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
     """Vulnerabilities and warnings, by the time they became known, which is not the date they carry."""
-    return load(inputs, ADVISORIES)
+    return load(context, source, ADVISORIES)

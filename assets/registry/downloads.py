@@ -1,24 +1,33 @@
 """The `downloads` table."""
 
 import pyarrow as pa
-from dagster import AssetCheckResult, AssetCheckSeverity, asset_check
+from dagster import AssetCheckResult, AssetCheckSeverity, ResourceParam, asset_check
 
+from assets.partitions import SNAPSHOT_PARTITIONS
 from assets.registry.loading import load
 from assets.registry.versions import versions
 from assets.schemas.registry import DOWNLOADS
-from assets.table_asset import SQL, Inputs, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import SQL, BuildContext
+from resources.registry.source import RegistrySource
 from resources.warehouse.session import Sessions, view
 from resources.warehouse.table_store import TableStore
 
 
-@table_asset(DOWNLOADS, group="registry", deps=[versions], kinds={"sql", "duckdb"})
-def downloads(inputs: Inputs) -> pa.RecordBatchReader:
+@table_asset(
+    DOWNLOADS,
+    group="registry",
+    deps=[versions],
+    kinds={"sql", "duckdb"},
+    partitions=SNAPSHOT_PARTITIONS,
+)
+def downloads(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
     """Daily downloads: the dump's last 90 days, and the archive's days before, each day once."""
-    return load(inputs, DOWNLOADS)
+    return load(context, source, DOWNLOADS)
 
 
 @asset_check(asset=downloads, description="No day is missing between the first and the last.")
-def no_missing_days(store: TableStore, sessions: Sessions) -> AssetCheckResult:
+def no_missing_days(store: ResourceParam[TableStore], sessions: ResourceParam[Sessions]) -> AssetCheckResult:
     """A gap is a file of the archive that was lost: features of windows with too many of them are null."""
     with sessions.open() as con:
         view(con, store, DOWNLOADS.name, store.partitions(DOWNLOADS.name)[-1])

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from assets.registry.repeats import mark_repeats
 from assets.schemas.registry import QUARANTINE
-from assets.table_asset import Inputs
+from assets.table_build import BuildContext
 from resources.common.errors import BadInput
-from resources.registry.source import NEEDS, Unread
+from resources.registry.source import REQUIRED_TABLES, RegistrySource, UnreadableRecord
 from resources.warehouse.schema import Table
 from resources.warehouse.session import set_variables, view
 
@@ -29,25 +29,26 @@ def rejects_of(table: str) -> Table:
     return replace(QUARANTINE, name=f"rejected_{table}")
 
 
-def load(inputs: Inputs, table: Table) -> pa.RecordBatchReader:
+def load(context: BuildContext, source: RegistrySource, table: Table) -> pa.RecordBatchReader:
     """The rows of `table` that hold, as they stream from the source."""
-    source = inputs.tools.source
-    snapshot = source.need(inputs.key)
-    inputs.origin = snapshot.sha256
-    set_variables(inputs.con, snapshot_at=snapshot.taken_at, advisories_read_at=snapshot.advisories_read_at)
-    for needed in NEEDS[table.name]:
-        if inputs.store.need(needed, inputs.key).origin != inputs.origin:
+    snapshot = source.require(context.key)
+    context.origin = snapshot.sha256
+    set_variables(context.con, snapshot_at=snapshot.taken_at, advisories_read_at=snapshot.advisories_read_at)
+    for needed in REQUIRED_TABLES[table.name]:
+        if context.store.require(needed, context.key).origin != context.origin:
             raise BadInput(
-                f"{needed} {inputs.key} was loaded from another state of the source: run load_snapshot again"
+                f"{needed} {context.key} was loaded from another state of the source: run load_snapshot again"
             )
-        view(inputs.con, inputs.store, needed, inputs.key)
-    rows = inputs.con.sql(source.attach(inputs.con, inputs.key, table.name)).to_arrow_reader()
+        view(context.con, context.store, needed, context.key)
+    rows = context.con.sql(source.attach(context.con, context.key, table.name)).to_arrow_reader()
     names = [name for name in rows.schema.names if name not in ("source_key", "rejected")]
     schema = pa.schema([rows.schema.field(name) for name in names])
-    return pa.RecordBatchReader.from_batches(schema, _good(inputs, table, rows, names))
+    return pa.RecordBatchReader.from_batches(schema, _good(context, source, table, rows, names))
 
 
-def _good(inputs: Inputs, table: Table, rows: pa.RecordBatchReader, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _good(
+    context: BuildContext, source: RegistrySource, table: Table, rows: pa.RecordBatchReader, names: list[str]
+) -> Iterator[pa.RecordBatch]:
     """Yields what holds; at the end publishes what does not, or refuses the source if that is too much."""
     rejected: list[dict] = []
     total = 0
@@ -59,29 +60,26 @@ def _good(inputs: Inputs, table: Table, rows: pa.RecordBatchReader, names: list[
             break
         yield batch.filter(holds).select(names)
     # a source that was left in the middle cannot tell what else it passed over
-    unread = (
-        []
-        if len(rejected) > REJECTED_AT_MOST
-        else inputs.tools.source.unread(inputs.con, inputs.key, table.name, total)
-    )
+    unread = [] if len(rejected) > REJECTED_AT_MOST else source.unreadable_records(context.con, context.key, table.name, total)
     reasons = [row["rejected"] for row in rejected] + [record.reason for record in unread]
     if len(reasons) > max(REJECTED_ROWS, total * REJECTED_SHARE):
         raise BadInput(
             f"{table.name}: {len(reasons):,} of {total:,} rows break a contract, such as: {reasons[0]}. "
             "So many mean a broken source: mend it and run again"
         )
-    inputs.report(quarantined=len(reasons))
+    context.report(quarantined=len(reasons))
     if reasons:
-        inputs.log.warning(f"{table.name}: {len(reasons)} rows go to quarantine, such as: {reasons[0]}")
-    rejects = _rejects(inputs, table, rejected, unread)
-    inputs.store.publish(rejects_of(table.name), inputs.key, rejects, inputs.origin)
+        context.log.warning(f"{table.name}: {len(reasons)} rows go to quarantine, such as: {reasons[0]}")
+    rejects = _rejects(context, source, table, rejected, unread)
+    context.store.publish(rejects_of(table.name), context.key, rejects, context.origin)
 
 
-def _rejects(inputs: Inputs, table: Table, rejected: list[dict], unread: list[Unread]) -> pa.Table:
+def _rejects(
+    context: BuildContext, source: RegistrySource, table: Table, rejected: list[dict], unread: list[UnreadableRecord]
+) -> pa.Table:
     """What is in no table as rows of `quarantine`, in the order of reason and row."""
-    source = inputs.tools.source
     keys = [_source_key(row, table) for row in rejected]
-    lines = source.locate(inputs.con, inputs.key, table.name, sorted(set(keys))) if keys else {}
+    lines = source.locate(context.con, context.key, table.name, sorted(set(keys))) if keys else {}
     file = source.file_of(table.name)
     told = [(row["rejected"], _as_json(row), file, lines.get(key)) for row, key in zip(rejected, keys)]
     told += [(record.reason, json.dumps({"record": record.text}), record.file, record.line) for record in unread]

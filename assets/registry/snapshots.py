@@ -5,9 +5,12 @@ from datetime import date
 import pyarrow as pa
 from dagster import Backoff, RetryPolicy
 
+from assets.partitions import SNAPSHOT_PARTITIONS
 from assets.registry.sources import REGISTRY_SOURCE
 from assets.schemas.registry import SNAPSHOTS
-from assets.table_asset import Inputs, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import BuildContext
+from resources.registry.source import RegistrySource
 
 
 @table_asset(
@@ -15,17 +18,18 @@ from assets.table_asset import Inputs, table_asset
     group="registry",
     deps=[REGISTRY_SOURCE],
     kinds={"python"},
+    partitions=SNAPSHOT_PARTITIONS,
     # a server that is down for a while; what was fetched by then is not fetched again
     retries=RetryPolicy(max_retries=3, delay=300, backoff=Backoff.EXPONENTIAL),
 )
-def snapshots(inputs: Inputs) -> pa.Table:
+def snapshots(context: BuildContext, source: RegistrySource) -> pa.Table:
     """Brings the snapshot here, verifies every byte of it, and says what the other tables are loaded from."""
-    snapshot = inputs.tools.source.fetch(inputs.key, inputs.log.info)
-    inputs.origin = snapshot.sha256
-    inputs.report(source_bytes=snapshot.bytes, fetched_bytes=snapshot.bytes_fetched)
+    snapshot = source.fetch(context.key, context.log.info)
+    context.origin = snapshot.sha256
+    context.report(source_bytes=snapshot.bytes, fetched_bytes=snapshot.bytes_fetched)
     return pa.table(
         {
-            "snapshot": [date.fromisoformat(inputs.key)],
+            "snapshot": [date.fromisoformat(context.key)],
             "taken_at": [snapshot.taken_at],
             "advisories_read_at": [snapshot.advisories_read_at],
             "source": [snapshot.source],

@@ -2,13 +2,22 @@
 
 import pyarrow as pa
 
+from assets.partitions import SNAPSHOT_PARTITIONS
 from assets.registry.crates import crates
 from assets.registry.loading import load
 from assets.schemas.registry import VERSIONS
-from assets.table_asset import Inputs, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import BuildContext
+from resources.registry.source import RegistrySource
 
 
-@table_asset(VERSIONS, group="registry", deps=[crates], kinds={"sql", "duckdb"})
-def versions(inputs: Inputs) -> pa.RecordBatchReader:
+@table_asset(
+    VERSIONS,
+    group="registry",
+    deps=[crates],
+    kinds={"sql", "duckdb"},
+    partitions=SNAPSHOT_PARTITIONS,
+)
+def versions(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
     """What existed when: the base of every point in time."""
-    return load(inputs, VERSIONS)
+    return load(context, source, VERSIONS)

@@ -2,13 +2,22 @@
 
 import pyarrow as pa
 
+from assets.partitions import SNAPSHOT_PARTITIONS
 from assets.registry.loading import load
 from assets.registry.versions import versions
 from assets.schemas.registry import YANKS
-from assets.table_asset import Inputs, table_asset
+from assets.table_asset import table_asset
+from assets.table_build import BuildContext
+from resources.registry.source import RegistrySource
 
 
-@table_asset(YANKS, group="registry", deps=[versions], kinds={"sql", "duckdb"})
-def yanks(inputs: Inputs) -> pa.RecordBatchReader:
+@table_asset(
+    YANKS,
+    group="registry",
+    deps=[versions],
+    kinds={"sql", "duckdb"},
+    partitions=SNAPSHOT_PARTITIONS,
+)
+def yanks(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
     """A yank exists from its own time, and so does its undoing."""
-    return load(inputs, YANKS)
+    return load(context, source, YANKS)

@@ -123,7 +123,7 @@ def test_same_rows_give_the_same_page(rows: list[dict]) -> None:
 
 def test_backtest_runs_on_what_is_missing_and_adds_nothing_twice(settings: Settings) -> None:
     resources = build_resources(settings)
-    store, snapshot = resources["store"], resources["source"].need("2020-07-20")
+    store, snapshot = resources.store, resources.source.require("2020-07-20")
     runs = backtest.plan(store, snapshot, DATES)
     assert runs == [("load_snapshot", "2020-07-20"), *(("compute_features", day) for day in DATES), ("backtest", None)]
     defs, console = build_defs(settings), Console(file=StringIO())
@@ -132,11 +132,11 @@ def test_backtest_runs_on_what_is_missing_and_adds_nothing_twice(settings: Setti
         made = instance.get_latest_materialization_event(AssetKey("walk_forward"))
         assert made and made.asset_materialization
         figures = str(made.asset_materialization.metadata["figures"].value)
-        before, logged = store.need("walk_forward", "latest"), _logged(settings)
+        before, logged = store.require("walk_forward", "latest"), _logged(settings)
         assert backtest.plan(store, snapshot, DATES) == [("backtest", None)]
         assert demo.run_plan(defs, instance, [("backtest", None)], console)
     assert "| maintenance | 2020-06-07 | ROC-AUC |" in figures
-    assert store.need("walk_forward", "latest").sha256 == before.sha256
+    assert store.require("walk_forward", "latest").sha256 == before.sha256
     assert _logged(settings) == logged
     assert "maintenance 2020-06-07" in logged.values()
     path = backtest.write_page(settings, "2020-07-20")
@@ -146,8 +146,8 @@ def test_backtest_runs_on_what_is_missing_and_adds_nothing_twice(settings: Setti
 
 def _logged(settings: Settings) -> dict[str, str]:
     """The runs of the experiment by id, each with metrics and what it was taught by."""
-    client = build_resources(settings)["tracking"].start(BACKTEST)
+    client = build_resources(settings).tracking.start(BACKTEST)
     (experiment,) = client.search_experiments(filter_string=f"name = '{BACKTEST}'")
     runs = client.search_runs([experiment.experiment_id])
     assert all("unseen_families.roc_auc" in run.data.metrics and run.data.params["taught_by"] for run in runs)
-    return {run.info.run_id: run.info.run_name for run in runs}
+    return {run.info.run_id: str(run.info.run_name) for run in runs}

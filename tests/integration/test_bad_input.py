@@ -92,21 +92,21 @@ def date_snapshot(at: str) -> Callable[[Path], None]:
 
 SOURCES: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing file": (break_file("missing"), r"versions\.parquet is missing: restore it"),
-    "truncated file": (break_file("cut"), r"versions\.parquet is cut or corrupt .*restore it"),
-    "flipped bit": (break_file("bit"), r"versions\.parquet is cut or corrupt .*restore it"),
+    "truncated file": (break_file("cut"), r"versions\.parquet is truncated or corrupt .*restore it"),
+    "flipped bit": (break_file("bit"), r"versions\.parquet is truncated or corrupt .*restore it"),
     "column gone": (
         lambda r: change(r, "versions", lambda t: t.drop_columns(["published_at"])),
         r"versions\.parquet: column published_at is missing \(found name, num",
     ),
     "wrong type": (retype, r"versions\.parquet: column position is int64, expected int32"),
     "no manifest": (lambda r: (r / "registry" / "manifest.json").unlink(), r"manifest\.json is missing: restore it"),
-    "changed text": (write_text("descriptions.csv", "name,description"), r"descriptions\.csv is cut or corrupt"),
-    "broken manifest": (write_text("registry/manifest.json", "{"), r"manifest\.json cannot be read"),
+    "changed text": (write_text("descriptions.csv", "name,description"), r"descriptions\.csv is truncated or corrupt"),
+    "broken manifest": (write_text("registry/manifest.json", "{"), r"manifest\.json is invalid"),
     "manifest without a date": (
         write_text("registry/manifest.json", "{}"),
-        r"manifest\.json cannot be read.*snapshot_at",
+        r"manifest\.json is invalid.*snapshot_at",
     ),
-    "another snapshot": (date_snapshot("2020-07-19T00:00:00"), r"snapshot of 2020-07-19; it has none of 2020-07-20"),
+    "another snapshot": (date_snapshot("2020-07-19T00:00:00"), r"snapshot of 2020-07-19, not of 2020-07-20"),
     "every dependency kind unknown": (
         lambda r: change(
             r, "dependencies", lambda t: t.set_column(4, "kind", pa.array(["bulid"] * len(t), pa.string()))

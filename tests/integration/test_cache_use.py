@@ -16,9 +16,9 @@ from pipeline_defs.build import build_cache
 from resources.cache import Cache, CacheSettings, close_cache, open_cache
 from resources.common.settings import PROJECT, Settings
 from resources.language_model.text_embedding import vectors
-from resources.warehouse.table_store import TableStore, tag_of
+from resources.warehouse.table_store import TableStore, table_tag
 from serving.crate_lookup import look_up
-from testing.table_builds import build, build_registry, tools
+from testing.table_builds import build, build_registry, bundled_resources
 
 Demo = tuple[Settings, str]
 
@@ -54,10 +54,10 @@ def test_what_is_no_crate_has_no_scores(demo: Demo, cache: Cache, name: str) -> 
 
 
 def test_a_table_made_anew_invalidates_what_was_kept_of_it_alone(tmp_path: Path, small_registry: Path) -> None:
-    run = tools(tmp_path / "data", small_registry)
+    run = bundled_resources(tmp_path / "data", small_registry)
     kept = run.cache.namespace("test", kind=int)
-    kept.set("of snapshots", 1, tags=[tag_of("snapshots")])
-    kept.set("of labels", 2, tags=[tag_of("labels")])
+    kept.set("of snapshots", 1, tags=[table_tag("snapshots")])
+    kept.set("of labels", 2, tags=[table_tag("labels")])
     build("snapshots", "2020-07-20", run)
     assert (kept.get("of snapshots"), kept.get("of labels")) == (None, 2)
 
@@ -76,11 +76,11 @@ def test_vectors_are_computed_once_and_are_the_same(tmp_path: Path) -> None:
 
 
 def test_a_run_tells_what_the_cache_did(tmp_path: Path, small_registry: Path) -> None:
-    run = tools(tmp_path / "data", small_registry)
+    run = bundled_resources(tmp_path / "data", small_registry)
     build_registry(run)
     built = build("texts", "2020-07-20", run)
-    assert "cache" not in built.inputs.notes
-    table = build("enrichments", "0", run).inputs.notes["cache"]
+    assert "cache" not in built.context.notes
+    table = build("enrichments", "0", run).context.notes["cache"]
     assert "| memory |" in table and "| factory |" in table
     told = (tmp_path / "data" / "cache" / "metrics.prom").read_text()
     samples = {

@@ -14,7 +14,7 @@ from assets.features.features import STEPS, run_step
 from assets.point_in_time import attach_registry
 from resources.warehouse.session import first_row, set_variables
 from testing.registries import SAMPLE, Facts, read_facts, write_registry
-from testing.table_builds import build_registry, tools
+from testing.table_builds import build_registry, bundled_resources
 
 LOCKS = {
     path.stem: tomllib.loads(path.read_text())
@@ -82,10 +82,10 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
     edges = [(name, *of, *on, known) for name, lock in LOCKS.items() for of, on, known in edges_of(lock)]
     folder = tmp_path_factory.mktemp("locks")
     write_registry(folder / "registry", facts_on({name for _, name, _ in packages}))
-    with_tools = tools(folder / "data", folder / "registry")
-    build_registry(with_tools)
-    with with_tools.sessions.open() as session:
-        attach_registry(session, with_tools.store, "2020-07-20")
+    resources = bundled_resources(folder / "data", folder / "registry")
+    build_registry(resources)
+    with resources.sessions.open() as session:
+        attach_registry(session, resources.store, "2020-07-20")
         for table, columns, rows in (
             ("locked", ("lock", "name", "num"), packages),
             ("locked_edges", ("lock", "name", "num", "on_name", "on_num", "is_known"), edges),

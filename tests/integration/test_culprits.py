@@ -11,7 +11,7 @@ from test_leak_proof import Rows
 from resources.common.settings import Settings
 from testing.culprits_reference import culprits_reference, random_facts
 from testing.registries import from_rows, write_registry
-from testing.table_builds import build, build_registry, tools
+from testing.table_builds import build, build_registry, bundled_resources
 
 MAY, LATE = datetime(2020, 5, 1), datetime(2020, 6, 15)
 BEFORE_LATE, AFTER_LATE = "2020-06-01", "2020-07-01"
@@ -125,9 +125,9 @@ Culprits = dict[tuple[str, str], list[dict]]
 def culprits_of(folder: Path, facts: Rows, *dates: str) -> list[list[dict]]:
     """The rows of each date, of a registry of these facts."""
     write_registry(folder / "registry", from_rows(facts))
-    with_tools = tools(folder / "data", folder / "registry")
-    build_registry(with_tools)
-    return [build("culprits", date, with_tools).rows.to_pylist() for date in dates]
+    resources = bundled_resources(folder / "data", folder / "registry")
+    build_registry(resources)
+    return [build("culprits", date, resources).rows.to_pylist() for date in dates]
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +198,9 @@ def culprits_sha256(as_of: str, facts: Rows) -> str:
     """The bytes of `culprits[as_of]`."""
     with TemporaryDirectory() as folder:
         write_registry(Path(folder) / "registry", from_rows(facts))
-        with_tools = tools(Path(folder) / "data", Path(folder) / "registry")
-        build_registry(with_tools)
-        published = build("culprits", as_of, with_tools).published
+        resources = bundled_resources(Path(folder) / "data", Path(folder) / "registry")
+        build_registry(resources)
+        published = build("culprits", as_of, resources).published
         assert published
         return published.sha256
 

@@ -82,19 +82,19 @@ def installed(data: Path, loaded_dump: Path, dump: str | Path, one_advisory: Pat
 
 def kept_bytes(archive: SnapshotArchive, key: str) -> dict[str, bytes]:
     """The files of a snapshot, as `need` finds them."""
-    return {name: archive.verified(file).read_bytes() for name, file in archive.need(key).files.items()}
+    return {name: archive.verified(file).read_bytes() for name, file in archive.require(key).files.items()}
 
 
-def refused(tools: Resources, key: str, message: str) -> None:
+def refused(resources: Resources, key: str, message: str) -> None:
     """Fetching fails so, publishes nothing, and leaves what was good as it was."""
-    archive = archive_of(tools)
-    before, tables = kept_bytes(archive, KEY), state(tools)
+    archive = archive_of(resources)
+    before, tables = kept_bytes(archive, KEY), state(resources)
     with pytest.raises(BadInput, match=message):
-        source_of(tools).fetch(key, silent)
+        source_of(resources).fetch(key, silent)
     assert archive.keys() == [KEY]
     assert archive.find(NEXT_KEY) is None
     assert kept_bytes(archive, KEY) == before
-    assert state(tools) == tables
+    assert state(resources) == tables
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -283,13 +283,15 @@ METADATA = {
 def test_metadata_that_says_no_time(name: str, tmp_path: Path, loaded_dump: Path, one_advisory: Path) -> None:
     with zipfile.ZipFile(tmp_path / "dump", "w") as archive:
         archive.writestr("metadata.json", METADATA[name])
-    tools = installed(tmp_path / "data", loaded_dump, tmp_path / "dump", one_advisory)
-    refused(tools, NEXT_KEY, r"metadata\.json (has no timestamp that can be read|is missing or has more than) .*dump\?")
+    resources = installed(tmp_path / "data", loaded_dump, tmp_path / "dump", one_advisory)
+    refused(
+        resources, NEXT_KEY, r"metadata\.json (has no timestamp that can be read|is missing or has more than) .*dump\?"
+    )
 
 
 def test_dump_that_is_older_future_or_of_another_day(tmp_path: Path, loaded_dump: Path, one_advisory: Path) -> None:
     dump = tmp_path / "dump"
-    tools = installed(tmp_path / "data", loaded_dump, dump, one_advisory)
+    resources = installed(tmp_path / "data", loaded_dump, dump, one_advisory)
     for stamp, message in (
         (SMALL_AT.replace("02:15", "02:14"), "older than the newest here .*the newest snapshot stays"),
         ("2026-11-19T02:15:07Z", "older than the newest here"),
@@ -298,7 +300,7 @@ def test_dump_that_is_older_future_or_of_another_day(tmp_path: Path, loaded_dump
         ("2026-11-22T02:15:07Z", "is the dump of 2026-11-22; it has none of 2026-11-21: ask for 2026-11-22"),
     ):
         dump.write_bytes(pack({}, stamp))
-        refused(tools, NEXT_KEY, message)
+        refused(resources, NEXT_KEY, message)
 
 
 def test_source_that_is_no_file(tmp_path: Path, loaded_dump: Path, one_advisory: Path, server: CratesIoServer) -> None:
@@ -463,12 +465,14 @@ def test_tar_that_is_not_to_be_trusted(
     path = tmp_path / "db-dump.tar.gz"
     path.write_bytes(spoil(good_tar))
     server.files[TAR] = path
-    tools = installed(tmp_path / "data", loaded_dump, str(path) if where == "disk" else server.url + TAR, one_advisory)
-    refused(tools, NEXT_KEY, message)
+    resources = installed(
+        tmp_path / "data", loaded_dump, str(path) if where == "disk" else server.url + TAR, one_advisory
+    )
+    refused(resources, NEXT_KEY, message)
     # nothing of it is in the way of a whole one
     path.write_bytes(good_tar)
     if where == "server" and name in ("wrong CRC", "bomb"):
-        assert source_of(tools).fetch(NEXT_KEY, silent).key == NEXT_KEY
+        assert source_of(resources).fetch(NEXT_KEY, silent).key == NEXT_KEY
 
 
 def test_metadata_of_a_large_tar(tmp_path: Path, one_advisory: Path) -> None:
@@ -483,10 +487,10 @@ def test_metadata_of_a_large_tar(tmp_path: Path, one_advisory: Path) -> None:
 def test_zip_after_tar_keeps_what_both_share(tmp_path: Path, loaded_dump: Path, one_advisory: Path) -> None:
     """The same table, compressed by another, must not take the place of the bytes that the older snapshot has."""
     (tmp_path / "dump").write_bytes(tar_gz_bytes(small_dump(), NEWEST, NEXT_AT))
-    tools = installed(tmp_path / "data", loaded_dump, tmp_path / "dump", one_advisory)
-    before = kept_bytes(archive_of(tools), KEY)
-    source_of(tools).fetch(NEXT_KEY, silent)
-    assert kept_bytes(archive_of(tools), KEY) == before
+    resources = installed(tmp_path / "data", loaded_dump, tmp_path / "dump", one_advisory)
+    before = kept_bytes(archive_of(resources), KEY)
+    source_of(resources).fetch(NEXT_KEY, silent)
+    assert kept_bytes(archive_of(resources), KEY) == before
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -526,26 +530,26 @@ def test_only_the_needed_tables_are_fetched_and_only_once(
     tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes
 ) -> None:
     server.files[ZIP] = large_zip
-    tools = live_resources(tmp_path / "data", server.url + ZIP, one_advisory)
-    snapshot = source_of(tools).fetch(KEY, silent)
+    resources = live_resources(tmp_path / "data", server.url + ZIP, one_advisory)
+    snapshot = source_of(resources).fetch(KEY, silent)
     needed = needed_bytes(large_zip, *CSV_TABLES)
     assert needed < server.bytes_sent(ZIP) <= needed + ALLOWANCE < 0.6 * len(large_zip)
     assert snapshot.bytes_fetched == server.bytes_sent(ZIP)
     # the same again
-    source_of(tools).fetch(KEY, silent)
+    source_of(resources).fetch(KEY, silent)
     assert snapshot.bytes_fetched == server.bytes_sent(ZIP)
     # the next day one table has changed
     dump = large_dump()
     dump["version_downloads"] = [d | {"downloads": d["downloads"] + 1} for d in dump["version_downloads"]]
     server.files[ZIP] = later_zip = zip_bytes(dump, NEWEST, NEXT_AT)
     server.requests.clear()
-    later = source_of(tools).fetch(NEXT_KEY, silent)
+    later = source_of(resources).fetch(NEXT_KEY, silent)
     changed = needed_bytes(later_zip, "version_downloads")
     assert changed < server.bytes_sent(ZIP) <= changed + ALLOWANCE
     assert later.bytes_fetched == server.bytes_sent(ZIP)
     # what did not change is there once
-    archive = archive_of(tools)
-    first, second = archive.need(KEY).files, archive.need(NEXT_KEY).files
+    archive = archive_of(resources)
+    first, second = archive.require(KEY).files, archive.require(NEXT_KEY).files
     assert {name for name in first if first[name] != second[name]} == {"version_downloads"}
     assert {path.name for path in archive.objects.iterdir()} == {f.object for f in (*first.values(), *second.values())}
     assert list(archive.partial.iterdir()) == []
@@ -576,17 +580,17 @@ def test_file_replaced_in_the_middle_of_a_fetch(
     replaced = make(new, NEWEST, NEXT_AT.replace("11-21", "11-22"))
     # the file is another one from the middle of the largest part on
     server.faults[path] = [*([Fault()] * (8 if path == ZIP else 4)), Fault(disconnect_after=200_000)]
-    tools = installed(tmp_path / "data", loaded_dump, server.url + path, one_advisory)
+    resources = installed(tmp_path / "data", loaded_dump, server.url + path, one_advisory)
 
     def report(what: str, done: int, size: int) -> None:
         if done > 100_000:
             server.files[path] = replaced
 
     with pytest.raises(SourceChanged, match=r"was replaced on the server .*start again with the new file"):
-        source_of(tools).fetch(NEXT_KEY, silent, report)
-    assert archive_of(tools).keys() == [KEY]
-    assert source_of(tools).fetch("2026-11-22", silent).key == "2026-11-22"
-    assert list(archive_of(tools).partial.iterdir()) == []
+        source_of(resources).fetch(NEXT_KEY, silent, report)
+    assert archive_of(resources).keys() == [KEY]
+    assert source_of(resources).fetch("2026-11-22", silent).key == "2026-11-22"
+    assert list(archive_of(resources).partial.iterdir()) == []
 
 
 def test_cut_connection_goes_on_where_it_was(
@@ -606,7 +610,7 @@ def test_cut_connection_goes_on_where_it_was(
 SOURCE = """
 import sys
 from resources.common.errors import CannotWrite
-from resources.crates_io.dump.registry import CratesIoDump
+from resources.crates_io.dump.source import CratesIoDump
 def source(data, dump, advisories):
     return CratesIoDump(folder=data + "/snapshots", dump=dump, contact="tests@example.org", advisory_db=advisories,
                         static_url="", history_days=0, keep=1)
@@ -628,7 +632,7 @@ def test_killed_fetch_is_gone_on_with(
     path: str, tmp_path: Path, one_advisory: Path, server: CratesIoServer, large_zip: bytes
 ) -> None:
     server.files[path] = data = large_zip if path == ZIP else tar_gz_bytes(large_dump(), NEWEST, SMALL_AT)
-    tools = live_resources(tmp_path / "data", server.url + path, one_advisory)
+    resources = live_resources(tmp_path / "data", server.url + path, one_advisory)
     # the first requests look at the file; then comes a table, or the tar, slowly
     server.faults[path] = [*([Fault()] * (8 if path == ZIP else 4)), Fault(pause_s=0.02, piece=1 << 15)]
     process = fetching(tmp_path / "data", server.url + path, one_advisory)
@@ -639,15 +643,15 @@ def test_killed_fetch_is_gone_on_with(
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    assert archive_of(tools).keys() == []
-    [left] = [p.stat().st_size for p in archive_of(tools).partial.iterdir()]
+    assert archive_of(resources).keys() == []
+    [left] = [p.stat().st_size for p in archive_of(resources).partial.iterdir()]
     assert left > 500_000
     server.faults[path] = []
     server.requests.clear()
-    snapshot = source_of(tools).fetch(KEY, silent)
+    snapshot = source_of(resources).fetch(KEY, silent)
     whole = needed_bytes(large_zip, *CSV_TABLES) + ALLOWANCE if path == ZIP else len(data) + (1 << 20) + 10
     assert server.bytes_sent(path) <= whole - left
-    assert kept_bytes(archive_of(tools), KEY)
+    assert kept_bytes(archive_of(resources), KEY)
     assert snapshot.bytes_fetched == server.bytes_sent(path)
 
 
@@ -684,14 +688,14 @@ def test_pruning_waits_for_a_fetch(
     server.files[ZIP] = large_zip
     server.faults[ZIP] = [*([Fault()] * 10), Fault(pause_s=0.01, piece=1 << 13)]
     process = fetching(tmp_path / "data", server.url + ZIP, one_advisory)
-    tools = live_resources(tmp_path / "data", server.url + ZIP, one_advisory)
+    resources = live_resources(tmp_path / "data", server.url + ZIP, one_advisory)
     assert process.stdout
     for line in process.stdout:
         if not line.startswith("data/crates.csv"):
             break
-    assert archive_of(tools).prune(1) == []
+    assert archive_of(resources).prune(1) == []
     assert "fetched" in process.communicate(timeout=100)[0]
-    assert kept_bytes(archive_of(tools), KEY)
+    assert kept_bytes(archive_of(resources), KEY)
 
 
 FULL_DISK = f"""{SOURCE}
@@ -702,7 +706,7 @@ try:
     later.fetch("{NEXT_KEY}", print)
 except CannotWrite as error:
     print(error)
-kept = later.archive.need("{KEY}")
+kept = later.archive.require("{KEY}")
 print("kept:", later.archive.keys(), len([later.archive.verified(file) for file in kept.files.values()]))
 """
 
@@ -737,7 +741,7 @@ DAYS = ["2026-08-30", "2026-09-01", "2026-09-02", "2026-09-15", "2026-10-03", "2
 def with_days(archive: SnapshotArchive, loaded: SnapshotArchive) -> SnapshotArchive:
     """Snapshots of many days: each has one file of its own, and shares one with the next."""
     shutil.copytree(loaded.folder, archive.folder)
-    kept = archive.need(KEY)
+    kept = archive.require(KEY)
     (archive.folder / f"{KEY}.json").unlink()
     template = kept.files["teams"]
     for path in archive.objects.iterdir():
@@ -774,30 +778,30 @@ def test_pruning_leaves_what_a_damaged_snapshot_still_has(tmp_path: Path, loaded
     archive.prune(2)
     assert (archive.objects / "shared3").exists()
     with pytest.raises(BadInput, match=r"snapshot 2026-11-02 is not in .*materialize snapshots for it first"):
-        archive.need("2026-11-02")
+        archive.require("2026-11-02")
 
 
 def test_spoilt_object_is_named_and_comes_again(tmp_path: Path, loaded_dump: Path, one_advisory: Path) -> None:
-    tools = installed(tmp_path / "data", loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
-    archive, before = archive_of(tools), state(tools)
-    path = archive.objects / archive.need(KEY).files["crates"].object
+    resources = installed(tmp_path / "data", loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
+    archive, before = archive_of(resources), state(resources)
+    path = archive.objects / archive.require(KEY).files["crates"].object
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(
         BadInput, match=rf"{path.name} is missing, cut or corrupt: delete it, and materialize snapshots"
     ):
-        load(tools, KEY, ["crates"])
-    assert state(tools) == before
+        load(resources, KEY, ["crates"])
+    assert state(resources) == before
     path.unlink()
-    assert load(tools) == before
+    assert load(resources) == before
 
 
 def test_record_of_a_snapshot_that_cannot_be_read_is_named(
     tmp_path: Path, loaded_dump: Path, one_advisory: Path
 ) -> None:
-    tools = installed(tmp_path / "data", loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
+    resources = installed(tmp_path / "data", loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
     for text in ("", "{", "[]", "{}", '{"files": {"crates": {"size": 1}}, "notes": []}'):
-        (archive_of(tools).folder / f"{KEY}.json").write_text(text)
+        (archive_of(resources).folder / f"{KEY}.json").write_text(text)
         with pytest.raises(BadInput, match=rf"{KEY}\.json cannot be read .*delete it, and materialize snapshots again"):
-            archive_of(tools).need(KEY)
+            archive_of(resources).require(KEY)

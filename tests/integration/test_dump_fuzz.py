@@ -28,7 +28,7 @@ from resources.crates_io.dump.layout import CSV_TABLES
 from resources.crates_io.dump.members import Content
 from resources.registry.snapshot_archive import KeptFile, SnapshotArchive
 from testing.dumps import SMALL_AT, csv_tables, small_dump, tar_gz_bytes, zip_bytes
-from testing.live_source import KEY, NEXT_AT, NEXT_KEY, archive_of, live_tools, pack, silent, source_of, state
+from testing.live_source import KEY, NEXT_AT, NEXT_KEY, archive_of, live_resources, pack, silent, source_of, state
 from testing.table_builds import build
 
 EXAMPLES = int(os.environ.get("CRATES_FUZZ_EXAMPLES", "20"))
@@ -131,7 +131,7 @@ def test_fuzz_records_are_counted_whatever_the_chunks(pieces: list[bytes], size:
 @pytest.fixture
 def without_advisories(monkeypatch: pytest.MonkeyPatch, loaded_dump: Path) -> None:
     """The advisory database is that of the day before: git is not what is fuzzed here."""
-    files = SnapshotArchive(loaded_dump / "snapshots").need(KEY).files
+    files = SnapshotArchive(loaded_dump / "snapshots").require(KEY).files
     kept = {name: file for name, file in files.items() if name.startswith("advisories")}
     monkeypatch.setattr(crates_io_dump, "keep_advisories", lambda archive, url: kept)
 
@@ -140,8 +140,8 @@ def without_advisories(monkeypatch: pytest.MonkeyPatch, loaded_dump: Path) -> No
 def test_fuzz_tables(tmp_path: Path, loaded_dump: Path, one_advisory: Path) -> None:
     """Through the whole load: what is published holds its contracts, and what was there before stays."""
     shutil.copytree(loaded_dump, tmp_path / "data")
-    tools = live_tools(tmp_path / "data", tmp_path / "dump", one_advisory)
-    before = state(tools)
+    resources = live_resources(tmp_path / "data", tmp_path / "dump", one_advisory)
+    before = state(resources)
     edited = st.dictionaries(
         st.sampled_from(["crates", "versions", "dependencies", "crate_owners", "version_downloads", "users"]),
         mutations(most=3),
@@ -151,7 +151,7 @@ def test_fuzz_tables(tmp_path: Path, loaded_dump: Path, one_advisory: Path) -> N
 
     def load_all() -> None:
         for table in ("snapshots", "crates", "versions", "dependencies", "owners", "downloads"):
-            built = build(table, NEXT_KEY, tools)
+            built = build(table, NEXT_KEY, resources)
             failed = {outcome.name for outcome in built.outcomes if not outcome.passed}
             # that rows are lost is seen by their number; nothing else gets past the judgement of rows
             assert failed <= {"row_count"}, built.outcomes
@@ -163,11 +163,11 @@ def test_fuzz_tables(tmp_path: Path, loaded_dump: Path, one_advisory: Path) -> N
     def run(edits: dict[str, list[tuple[float, int, bytes]]]) -> None:
         tables = {name: mutated(content, edits.get(name, [])) for name, content in TABLES.items()}
         (tmp_path / "dump").write_bytes(pack(tables, NEXT_AT))
-        (archive_of(tools).folder / f"{NEXT_KEY}.json").unlink(missing_ok=True)
-        in_bounds(lambda: source_of(tools).fetch(NEXT_KEY, silent))
-        if archive_of(tools).find(NEXT_KEY):
+        (archive_of(resources).folder / f"{NEXT_KEY}.json").unlink(missing_ok=True)
+        in_bounds(lambda: source_of(resources).fetch(NEXT_KEY, silent))
+        if archive_of(resources).find(NEXT_KEY):
             in_bounds(load_all)
-        found = state(tools)
+        found = state(resources)
         assert {place: found[place] for place in before} == before
 
     run()

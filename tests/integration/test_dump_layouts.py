@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from assets.table_asset import Tools
+from pipeline_defs.build import Resources
 from resources.common.errors import BadInput
 from resources.crates_io.dump import csv_tables as dump_csv
 from resources.crates_io.dump.layout import CSV_TABLES, judge_header
 from testing import dumps
 from testing.dumps import LAYOUTS, README, SMALL_AT, Dump, Layout, csv_tables, small_dump, tar_gz_bytes, zip_bytes
-from testing.live_source import KEY, archive_of, live_tools, load, pack, rows, silent, source_of, state
+from testing.live_source import KEY, archive_of, live_resources, load, pack, rows, silent, source_of, state
 
 NEWEST, OLDEST = "2026-08", "2024-02"
 Archive = Callable[[Dump, str, str], bytes]
@@ -26,17 +26,17 @@ YANKS_COUNT_SINCE = datetime(2021, 10, 8)
 
 
 @pytest.fixture(scope="module")
-def newest(loaded_dump: Path, one_advisory: Path) -> Tools:
+def newest(loaded_dump: Path, one_advisory: Path) -> Resources:
     """The tables of the newest layout's zip."""
-    return live_tools(loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
+    return live_resources(loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
 
 
-def loaded(folder: Path, dump: bytes, advisory_db: Path) -> Tools:
+def loaded(folder: Path, dump: bytes, advisory_db: Path) -> Resources:
     """An installation that has loaded a dump."""
     (folder / "dump").write_bytes(dump)
-    tools = live_tools(folder / "data", folder / "dump", advisory_db)
-    load(tools)
-    return tools
+    resources = live_resources(folder / "data", folder / "dump", advisory_db)
+    load(resources)
+    return resources
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def loaded(folder: Path, dump: bytes, advisory_db: Path) -> Tools:
     ],
 )
 def test_layouts_give_the_same_bytes(
-    layout: str, archive: Archive, tmp_path: Path, newest: Tools, one_advisory: Path
+    layout: str, archive: Archive, tmp_path: Path, newest: Resources, one_advisory: Path
 ) -> None:
-    tools = loaded(tmp_path, archive(small_dump(), layout, SMALL_AT), one_advisory)
-    assert state(tools) == state(newest)
-    assert archive_of(tools).need(KEY).notes == ()
+    resources = loaded(tmp_path, archive(small_dump(), layout, SMALL_AT), one_advisory)
+    assert state(resources) == state(newest)
+    assert archive_of(resources).require(KEY).notes == ()
 
 
-def test_oldest_layout_lacks_only_what_it_did_not_have(tmp_path: Path, newest: Tools, one_advisory: Path) -> None:
+def test_oldest_layout_lacks_only_what_it_did_not_have(tmp_path: Path, newest: Resources, one_advisory: Path) -> None:
     oldest = loaded(tmp_path, zip_bytes(small_dump(), OLDEST, SMALL_AT), one_advisory)
     expected, found = state(newest), state(oldest)
     assert {table for table, key in found if found[table, key] != expected[table, key]} == {"versions", LATER_TEXTS}
@@ -68,7 +68,7 @@ def test_oldest_layout_lacks_only_what_it_did_not_have(tmp_path: Path, newest: T
     assert len(shown) < len(texts)
 
 
-def test_facts_of_crates_versions_and_owners(newest: Tools) -> None:
+def test_facts_of_crates_versions_and_owners(newest: Resources) -> None:
     dump = small_dump()
     crates = [(c["id"], c["name"], c["created_at"], True) for c in dump["crates"]]
     columns = ("id", "name", "created_at", "created_at_exact")
@@ -91,7 +91,7 @@ def test_facts_of_crates_versions_and_owners(newest: Tools) -> None:
     assert found == owners
 
 
-def test_facts_of_dependencies(newest: Tools) -> None:
+def test_facts_of_dependencies(newest: Resources) -> None:
     same = ("id", "version_id", "crate_id", "req", "optional", "default_features", "target", "explicit_name")
     kinds = ("normal", "build", "dev")
     expected = [{**{c: d[c] for c in same}, "kind": kinds[d["kind"]]} for d in small_dump()["dependencies"]]
@@ -100,7 +100,7 @@ def test_facts_of_dependencies(newest: Tools) -> None:
     assert 'cfg(all(windows, target_arch = "x86_64"))' in {row["target"] for row in expected}
 
 
-def test_yanks_with_their_times_and_those_taken_back(newest: Tools) -> None:
+def test_yanks_with_their_times_and_those_taken_back(newest: Resources) -> None:
     expected = {}
     for version in small_dump()["versions"]:
         at, is_exact = version["updated_at"], version["updated_at"] >= YANKS_COUNT_SINCE
@@ -113,14 +113,14 @@ def test_yanks_with_their_times_and_those_taken_back(newest: Tools) -> None:
     assert sum(unyanked is not None for _, _, unyanked in expected.values()) == 1
 
 
-def test_downloads_but_for_the_day_that_is_not_over(newest: Tools) -> None:
+def test_downloads_but_for_the_day_that_is_not_over(newest: Resources) -> None:
     today = date.fromisoformat(KEY)
     daily = [d for d in small_dump()["version_downloads"] if d["date"] < today]
     found = [(row["date"], row["version_id"], row["downloads"]) for row in rows(newest, "downloads")]
     assert found == sorted((d["date"], d["version_id"], d["downloads"]) for d in daily)
 
 
-def test_texts_and_empty_ones(newest: Tools) -> None:
+def test_texts_and_empty_ones(newest: Resources) -> None:
     dump = small_dump()
     found = {row["version_id"]: row for row in rows(newest, "texts")}
     for version in dump["versions"]:
@@ -143,13 +143,13 @@ def test_odd_values_survive(tmp_path: Path, one_advisory: Path) -> None:
         version["created_at"] = version["created_at"].replace(microsecond=micros)
     dump["versions"][0] |= {"features": {'quoted "f"': [], "ü": ["dep:x"]}, "keywords": [*ODD, 'x"y', "\\."]}
     dump["dependencies"][0]["target"] = 'cfg(feature = "a\nb")'
-    tools = loaded(tmp_path, zip_bytes(dump, NEWEST, SMALL_AT), one_advisory)
-    found = rows(tools, "versions")
+    resources = loaded(tmp_path, zip_bytes(dump, NEWEST, SMALL_AT), one_advisory)
+    found = rows(resources, "versions")
     for row, version in zip(found, dump["versions"]):
         same = ("created_at", "keywords", "categories", "license", "links")
         assert {c: row[c] for c in same} == {c: version[c] for c in same}
     assert found[0]["feature_names"] == sorted(dump["versions"][0]["features"])
-    assert rows(tools, "dependencies")[0]["target"] == 'cfg(feature = "a\nb")'
+    assert rows(resources, "dependencies")[0]["target"] == 'cfg(feature = "a\nb")'
 
 
 def test_readmes_that_look_like_rows_are_no_rows(
@@ -166,15 +166,15 @@ def test_readmes_that_look_like_rows_are_no_rows(
         crate["readme"] = "\n".join(line.format(i, i) for i in range(2000 - number))
     more = [{**dump["crates"][0], "id": 100 + i, "name": f"more{i}"} for i in range(40)]
     dump["crates"] += more
-    tools = loaded(tmp_path, zip_bytes(dump, NEWEST, SMALL_AT), one_advisory)
-    assert [row["name"] for row in rows(tools, "crates")] == [crate["name"] for crate in dump["crates"]]
-    shown = {row["crate_id"]: row["readme"] for row in rows(tools, "texts") if row["readme"]}
+    resources = loaded(tmp_path, zip_bytes(dump, NEWEST, SMALL_AT), one_advisory)
+    assert [row["name"] for row in rows(resources, "crates")] == [crate["name"] for crate in dump["crates"]]
+    shown = {row["crate_id"]: row["readme"] for row in rows(resources, "texts") if row["readme"]}
     assert shown == {crate["id"]: crate["readme"] for crate in dump["crates"][: -len(more)]}
 
 
 def test_unknown_column_and_table_are_told_and_passed_over(
     tmp_path: Path,
-    newest: Tools,
+    newest: Resources,
     one_advisory: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -185,24 +185,26 @@ def test_unknown_column_and_table_are_told_and_passed_over(
     dump["versions"] = [{**v, "mood": "multi\nline, mood"} for v in dump["versions"]]
     dump["users"] = [{**u, "a,b": None} for u in dump["users"]]
     with caplog.at_level(logging.INFO):
-        tools = loaded(tmp_path, zip_bytes({**dump, "moods": [{"id": 1, "text": "x"}]}, "next", SMALL_AT), one_advisory)
+        resources = loaded(
+            tmp_path, zip_bytes({**dump, "moods": [{"id": 1, "text": "x"}]}, "next", SMALL_AT), one_advisory
+        )
     told = {record.getMessage() for record in caplog.records}
     assert {
         "data/versions.csv: column mood is unknown and passed over",
         "data/users.csv: column a,b is unknown and passed over",
         "data/moods.csv is an unknown table and passed over",
     } <= told
-    assert state(tools) == state(newest)
+    assert state(resources) == state(newest)
 
 
 def refused(folder: Path, dump: bytes, advisory_db: Path, message: str) -> None:
     """The dump is not taken, and nothing of it is there to be read."""
     (folder / "dump").write_bytes(dump)
-    tools = live_tools(folder / "data", folder / "dump", advisory_db)
+    resources = live_resources(folder / "data", folder / "dump", advisory_db)
     with pytest.raises(BadInput, match=message):
-        load(tools)
-    assert archive_of(tools).keys() == []
-    assert tools.store.tables() == {}
+        load(resources)
+    assert archive_of(resources).keys() == []
+    assert resources.store.tables() == {}
 
 
 @pytest.mark.parametrize(("table", "column"), [(t.name, c) for t in CSV_TABLES.values() for c in t.required])
@@ -249,7 +251,7 @@ def test_header_that_cannot_be(name: str, tmp_path: Path, one_advisory: Path) ->
 
 
 def test_columns_in_another_order(
-    tmp_path: Path, newest: Tools, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, newest: Resources, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turned = Layout({table: tuple(reversed(columns)) for table, columns in LAYOUTS[NEWEST].tables.items()})
     monkeypatch.setitem(dumps.LAYOUTS, "turned", turned)
@@ -258,8 +260,8 @@ def test_columns_in_another_order(
 
 def test_tables_of_a_header_only(tmp_path: Path, one_advisory: Path) -> None:
     nothing: Dump = {}
-    tools = loaded(tmp_path, zip_bytes(nothing, NEWEST, SMALL_AT), one_advisory)
-    assert {t: len(rows(tools, t)) for t, _ in state(tools) if not t.startswith("rejected")} == {
+    resources = loaded(tmp_path, zip_bytes(nothing, NEWEST, SMALL_AT), one_advisory)
+    assert {t: len(rows(resources, t)) for t, _ in state(resources) if not t.startswith("rejected")} == {
         **dict.fromkeys(("crates", "versions", "yanks", "dependencies", "owners", "downloads", "texts"), 0),
         "advisories": 1,
         "quarantine": 0,
@@ -278,9 +280,9 @@ def test_tables_of_a_header_only(tmp_path: Path, one_advisory: Path) -> None:
 )
 def test_timestamps_of_the_dump(stamp: str, at: datetime, tmp_path: Path, one_advisory: Path) -> None:
     (tmp_path / "dump").write_bytes(pack({}, stamp))
-    assert source_of(live_tools(tmp_path, tmp_path / "dump", one_advisory)).newest().taken_at == at
+    assert source_of(live_resources(tmp_path, tmp_path / "dump", one_advisory)).newest().taken_at == at
 
 
-def test_snapshot_that_is_here_needs_no_source(newest: Tools, loaded_dump: Path, one_advisory: Path) -> None:
-    away = source_of(live_tools(loaded_dump, loaded_dump / "nowhere", one_advisory))
-    assert away.fetch(KEY, silent) == newest.source.need(KEY)
+def test_snapshot_that_is_here_needs_no_source(newest: Resources, loaded_dump: Path, one_advisory: Path) -> None:
+    away = source_of(live_resources(loaded_dump, loaded_dump / "nowhere", one_advisory))
+    assert away.fetch(KEY, silent) == newest.source.require(KEY)

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from assets.registry.repeats import mark_repeats
-from assets.table_asset import Tools
+from pipeline_defs.build import Resources
 from resources.common.errors import BadInput
 from testing.dumps import csv_tables, small_dump
-from testing.live_source import KEY, archive_of, line_ends, live_tools, load, pack, rows, state
+from testing.live_source import KEY, archive_of, line_ends, live_resources, load, pack, rows, state
 
 NEWEST = "2026-08"
 AFTER = datetime(2026, 11, 20, 2, 15, 8)
@@ -133,7 +133,7 @@ class Spoilt:
 
     tables: dict[str, bytes]
     quarantine: list[dict]
-    tools: Tools
+    resources: Resources
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +141,14 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory, one_advisory: Path) -> Spoi
     folder = tmp_path_factory.mktemp("spoilt")
     tables = spoilt_tables()
     (folder / "dump").write_bytes(pack(tables))
-    tools = live_tools(folder / "data", folder / "dump", one_advisory)
-    load(tools)
-    return Spoilt(tables, rows(tools, "quarantine"), tools)
+    resources = live_resources(folder / "data", folder / "dump", one_advisory)
+    load(resources)
+    return Spoilt(tables, rows(resources, "quarantine"), resources)
 
 
 def test_other_rows_stay(spoilt: Spoilt, loaded_dump: Path, one_advisory: Path) -> None:
-    clean = state(live_tools(loaded_dump, loaded_dump, one_advisory))
-    found = state(spoilt.tools)
+    clean = state(live_resources(loaded_dump, loaded_dump, one_advisory))
+    found = state(spoilt.resources)
     served = {place for place in clean if place[0] != "quarantine" and not place[0].startswith("rejected")}
     assert {place for place in served if found[place] != clean[place]} == set()
     # a crate and a version that stand twice have two texts
@@ -214,27 +214,27 @@ def test_too_many_bad_rows_stop_the_load(
     good: int, bad: int, is_refused: bool, tmp_path: Path, one_advisory: Path
 ) -> None:
     (tmp_path / "dump").write_bytes(with_bad_downloads(good, bad))
-    tools = live_tools(tmp_path / "data", tmp_path / "dump", one_advisory)
-    load(tools, KEY, ["crates", "versions"])
-    before = state(tools)
+    resources = live_resources(tmp_path / "data", tmp_path / "dump", one_advisory)
+    load(resources, KEY, ["crates", "versions"])
+    before = state(resources)
     if is_refused:
         message = rf'downloads: {bad} of {good + bad:,} rows break a contract, such as: downloads: "-{bad}" is not'
         with pytest.raises(BadInput, match=message):
-            load(tools, KEY, ["downloads"])
-        assert state(tools) == before
+            load(resources, KEY, ["downloads"])
+        assert state(resources) == before
     else:
-        load(tools, KEY, ["downloads"])
-        assert len(rows(tools, "downloads")) == good
-        assert len(rows(tools, "rejected_downloads")) == bad
+        load(resources, KEY, ["downloads"])
+        assert len(rows(resources, "downloads")) == good
+        assert len(rows(resources, "rejected_downloads")) == bad
 
 
 def test_too_many_broken_records_stop_the_load(tmp_path: Path, one_advisory: Path) -> None:
     tables = csv_tables(small_dump(), NEWEST)
     (tmp_path / "dump").write_bytes(pack({**tables, "crate_owners": tables["crate_owners"] + b"1,2\n" * 101}))
-    tools = live_tools(tmp_path / "data", tmp_path / "dump", one_advisory)
+    resources = live_resources(tmp_path / "data", tmp_path / "dump", one_advisory)
     with pytest.raises(BadInput, match=r"owners: 101 of 15 rows break .* the record has fewer columns than the header"):
-        load(tools, KEY, ["crates", "versions", "owners"])
-    assert ("owners", KEY) not in state(tools)
+        load(resources, KEY, ["crates", "versions", "owners"])
+    assert ("owners", KEY) not in state(resources)
 
 
 UNCLOSED = {
@@ -253,10 +253,10 @@ def test_quote_that_makes_the_rest_ambiguous_is_refused(name: str, tmp_path: Pat
     lines = tables["dependencies"].split(b"\n")
     rest = [b""] if name == "the last" else lines[30:]
     (tmp_path / "dump").write_bytes(pack({**tables, "dependencies": b"\n".join([*lines[:30], text, *rest])}))
-    tools = live_tools(tmp_path / "data", tmp_path / "dump", one_advisory)
+    resources = live_resources(tmp_path / "data", tmp_path / "dump", one_advisory)
     with pytest.raises(BadInput, match=rf"data/dependencies\.csv, line 31: {reason}.*take another dump"):
-        load(tools)
-    assert archive_of(tools).keys() == []
+        load(resources)
+    assert archive_of(resources).keys() == []
 
 
 def test_record_that_nobody_saw_is_missed(tmp_path: Path, one_advisory: Path) -> None:
@@ -266,11 +266,11 @@ def test_record_that_nobody_saw_is_missed(tmp_path: Path, one_advisory: Path) ->
     stray = b'11,t,,{},%d,0,f,^1,a"b,101'
     spoilt = b"\n".join([*lines[:30], stray % 9100, *lines[30:40], stray % 9101, *lines[40:]])
     (tmp_path / "dump").write_bytes(pack({**tables, "dependencies": spoilt}))
-    tools = live_tools(tmp_path / "data", tmp_path / "dump", one_advisory)
+    resources = live_resources(tmp_path / "data", tmp_path / "dump", one_advisory)
     message = r"dependencies\.csv has \d+ records, of which \d+ can be told apart \(line 31: a quote"
     with pytest.raises(BadInput, match=message):
-        load(tools)
-    assert ("dependencies", KEY) not in state(tools)
+        load(resources)
+    assert ("dependencies", KEY) not in state(resources)
 
 
 def test_text_that_is_not_utf_8_is_told(tmp_path: Path, one_advisory: Path) -> None:
@@ -278,10 +278,10 @@ def test_text_that_is_not_utf_8_is_told(tmp_path: Path, one_advisory: Path) -> N
     tables = csv_tables(small_dump(), NEWEST)
     assert b"# hazel" in tables["crates"]
     (tmp_path / "dump").write_bytes(pack({**tables, "crates": tables["crates"].replace(b"# hazel", b"# \xff")}))
-    tools = live_tools(tmp_path / "data", tmp_path / "dump", one_advisory)
-    load(tools)
-    assert "hazel" in {row["name"] for row in rows(tools, "crates")}
-    [row] = rows(tools, "quarantine")
+    resources = live_resources(tmp_path / "data", tmp_path / "dump", one_advisory)
+    load(resources)
+    assert "hazel" in {row["name"] for row in rows(resources, "crates")}
+    [row] = rows(resources, "quarantine")
     assert (row["table_name"], row["file"], row["reason"]) == ("texts", "data/crates.csv", "the record is not UTF-8")
 
 
@@ -306,10 +306,10 @@ def test_repeats_are_of_good_rows_across_batches() -> None:
 def test_failure_of_duckdb_on_the_way_is_no_full_disk(loaded_dump: Path, one_advisory: Path) -> None:
     from assets.schemas.registry import QUARANTINE
 
-    tools = live_tools(loaded_dump, loaded_dump, one_advisory)
-    before = state(tools)
+    resources = live_resources(loaded_dump, loaded_dump, one_advisory)
+    before = state(resources)
     query = """select 'x' as table_name, i as number, 'f' as file, 1::bigint as line, 'r' as source_row,
         if(i = 200000, error('what cannot be read'), 'r') as reason from range(300000) as r(i)"""
     with duckdb.connect() as con, pytest.raises(BadInput, match="what cannot be read"):
-        tools.store.publish(QUARANTINE, KEY, con.sql(query).to_arrow_reader())
-    assert state(tools) == before
+        resources.store.publish(QUARANTINE, KEY, con.sql(query).to_arrow_reader())
+    assert state(resources) == before

@@ -8,28 +8,28 @@ from dagster import AssetCheckResult, AssetCheckSeverity, build_asset_check_cont
 
 from assets.enrichment.checks import model_wrote_summaries, spans_support_summaries
 from assets.schemas.enrichment import ENRICHMENTS
-from assets.table_asset import Tools
+from pipeline_defs.build import Resources
 from testing.enrichment_runs import SHARD, asking_tiny, installation
 from testing.table_builds import build
 
 
 @pytest.fixture
-def without_model(tmp_path: Path) -> Tools:
+def without_model(tmp_path: Path) -> Resources:
     return installation(tmp_path)
 
 
 @pytest.fixture
-def with_model(without_model: Tools) -> Tools:
+def with_model(without_model: Resources) -> Resources:
     return asking_tiny(without_model)
 
 
-def spans_check(with_tools: Tools) -> AssetCheckResult:
-    found = spans_support_summaries(with_tools.store, with_tools.sessions)
+def spans_check(resources: Resources) -> AssetCheckResult:
+    found = spans_support_summaries(resources.store, resources.sessions)
     assert isinstance(found, AssetCheckResult)
     return found
 
 
-def test_check_finds_a_span_that_is_not_in_its_text(without_model: Tools) -> None:
+def test_check_finds_a_span_that_is_not_in_its_text(without_model: Resources) -> None:
     rows = build("enrichments", SHARD, without_model).rows
     assert spans_check(without_model).passed
     changed = [{**row, "spans": [{**s, "start": s["start"] + 1} for s in row["spans"]]} for row in rows.to_pylist()]
@@ -39,28 +39,28 @@ def test_check_finds_a_span_that_is_not_in_its_text(without_model: Tools) -> Non
     assert found.metadata["broken_spans"].value == 3
 
 
-def test_check_finds_a_summary_without_a_span(without_model: Tools) -> None:
+def test_check_finds_a_summary_without_a_span(without_model: Resources) -> None:
     rows = build("enrichments", SHARD, without_model).rows.to_pylist()
     without = [{**row, "spans": []} for row in rows]
     without_model.store.publish(ENRICHMENTS, SHARD, pa.Table.from_pylist(without, ENRICHMENTS.arrow))
     assert not spans_check(without_model).passed
 
 
-def wrote_check(with_tools: Tools) -> AssetCheckResult:
-    resources = (with_tools.store, with_tools.sessions, with_tools.language_model)
-    found = model_wrote_summaries(build_asset_check_context(), *resources)
+def wrote_check(resources: Resources) -> AssetCheckResult:
+    used = (resources.store, resources.sessions, resources.language_model)
+    found = model_wrote_summaries(build_asset_check_context(), *used)
     assert isinstance(found, AssetCheckResult)
     return found
 
 
-def test_without_a_model_a_warning_says_how_to_turn_it_on(without_model: Tools) -> None:
+def test_without_a_model_a_warning_says_how_to_turn_it_on(without_model: Resources) -> None:
     build("enrichments", SHARD, without_model)
     found = wrote_check(without_model)
     assert (found.passed, found.severity) == (False, AssetCheckSeverity.WARN)
     assert "make model" in (found.description or "")
 
 
-def test_model_whose_answers_cannot_be_used_is_told(with_model: Tools) -> None:
+def test_model_whose_answers_cannot_be_used_is_told(with_model: Resources) -> None:
     build("enrichments", SHARD, with_model)
     found = wrote_check(with_model)
     assert not found.passed

@@ -64,7 +64,7 @@ def test_run_that_was_killed_keeps_what_it_paid_for(tmp_path: Path) -> None:
         "from builds import build, tools\n"
         "from enriching import asking_tiny\n"
         "from registries import SAMPLE\n"
-        f"build('enrichments', {SHARD!r}, asking_tiny(tools(Path({str(tmp_path / 'data')!r}), SAMPLE)))"
+        f"build('enrichments', {SHARD!r}, asking_tiny(bundled_resources(Path({str(tmp_path / 'data')!r}), SAMPLE)))"
     )
     run = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
     journal = Path(with_model.journal.folder) / f"{SHARD}.jsonl"
@@ -78,10 +78,10 @@ def test_run_that_was_killed_keeps_what_it_paid_for(tmp_path: Path) -> None:
     kept = journal.read_bytes().count(b"\n")
     assert with_model.store.find("enrichments", SHARD) is None
     built = build("enrichments", SHARD, with_model)
-    assert built.inputs.numbers["cache_hits"] == kept
-    assert built.inputs.numbers["replies"] == 12 - kept
+    assert built.context.metrics["cache_hits"] == kept
+    assert built.context.metrics["replies"] == 12 - kept
     assert len(built.rows) == 12
-    assert build("enrichments", SHARD, with_model).inputs.numbers["new_rows"] == 0
+    assert build("enrichments", SHARD, with_model).context.metrics["new_rows"] == 0
     assert journal.read_bytes() == b""
 
 
@@ -95,6 +95,6 @@ def test_what_another_machine_asked_is_not_asked_again(tmp_path: Path, monkeypat
     for machine, asked in ((one, 4), (other, 0)):
         publish_texts(machine, texts, "2020-07-21")
         built = build("enrichments", SHARD, machine)
-        assert (built.inputs.numbers["replies"], built.inputs.numbers["cache_hits"]) == (asked, 4 - asked)
+        assert (built.context.metrics["replies"], built.context.metrics["cache_hits"]) == (asked, 4 - asked)
         rows.append(built.rows.to_pylist())
     assert rows[0] == rows[1]

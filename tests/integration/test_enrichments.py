@@ -8,7 +8,7 @@ import pytest
 
 from assets.enrichment import llm_calls as asking_module
 from assets.enrichment.enrichments import NO_MODEL
-from assets.table_asset import Tools
+from pipeline_defs.build import Resources
 from resources.common.errors import BadInput
 from resources.language_model.llama_child import Child
 from testing.enrichment_runs import (
@@ -29,20 +29,20 @@ from testing.table_builds import build
 
 
 @pytest.fixture
-def without_model(tmp_path: Path) -> Tools:
+def without_model(tmp_path: Path) -> Resources:
     return installation(tmp_path)
 
 
 @pytest.fixture
-def with_model(without_model: Tools) -> Tools:
+def with_model(without_model: Resources) -> Resources:
     return asking_tiny(without_model)
 
 
-def sha_of_model(with_tools: Tools) -> str:
-    return hashlib.sha256(Path(with_tools.language_model.model).read_bytes()).hexdigest()
+def sha_of_model(resources: Resources) -> str:
+    return hashlib.sha256(Path(resources.language_model.model).read_bytes()).hexdigest()
 
 
-def test_without_a_model_each_text_has_a_row_of_its_own_best_sentence(without_model: Tools) -> None:
+def test_without_a_model_each_text_has_a_row_of_its_own_best_sentence(without_model: Resources) -> None:
     built = build("enrichments", SHARD, without_model)
     rows = rows_of(built)
     assert set(rows) == set(TOLD)
@@ -53,21 +53,21 @@ def test_without_a_model_each_text_has_a_row_of_its_own_best_sentence(without_mo
     assert (rows[BETA]["category"], rows[BETA]["category_source"]) == ("compression", "author")
     assert rows[ALPHA]["category_source"] == "embedding"
     assert rows[ALPHA]["category_margin"] > 0
-    assert built.inputs.numbers["rows_extractive"] == 3
+    assert built.context.metrics["rows_extractive"] == 3
 
 
-def test_second_run_reads_nothing_and_gives_the_same_bytes(with_model: Tools) -> None:
+def test_second_run_reads_nothing_and_gives_the_same_bytes(with_model: Resources) -> None:
     first = build("enrichments", SHARD, with_model)
     again = build("enrichments", SHARD, with_model)
-    assert first.inputs.numbers["replies"] == 3
-    assert again.inputs.numbers["new_rows"] == 0
-    assert "tokens_per_second" in first.inputs.numbers
+    assert first.context.metrics["replies"] == 3
+    assert again.context.metrics["new_rows"] == 0
+    assert "tokens_per_second" in first.context.metrics
     assert first.published
     assert again.published
     assert again.published.sha256 == first.published.sha256
 
 
-def test_answers_that_say_nothing_true_are_never_passed_off_as_the_models(with_model: Tools) -> None:
+def test_answers_that_say_nothing_true_are_never_passed_off_as_the_models(with_model: Resources) -> None:
     """The tiny model says random letters: every row must be the text's own sentence, and say why."""
     rows = rows_of(build("enrichments", SHARD, with_model))
     for name, row in rows.items():
@@ -80,28 +80,28 @@ def test_answers_that_say_nothing_true_are_never_passed_off_as_the_models(with_m
         assert row["summary"] == TOLD[name].description
 
 
-def test_only_a_new_text_is_read_and_earlier_rows_stay(with_model: Tools) -> None:
+def test_only_a_new_text_is_read_and_earlier_rows_stay(with_model: Resources) -> None:
     build("enrichments", SHARD, with_model)
     changed = {**TOLD, ALPHA: Text("Reads TOML and JSON files."), DELTA: Text("Draws charts in the terminal.")}
     publish_texts(with_model, changed, "2020-07-21")
     built = build("enrichments", SHARD, with_model)
-    assert built.inputs.numbers["new_rows"] == built.inputs.numbers["replies"] == 2
+    assert built.context.metrics["new_rows"] == built.context.metrics["replies"] == 2
     assert len(built.rows) == 5
     known_at = {(r["crate"], r["known_at"].day) for r in built.rows.to_pylist()}
     assert known_at == {(ALPHA, 20), (BETA, 20), (GAMMA, 20), (ALPHA, 21), (DELTA, 21)}
 
 
-def test_a_new_category_of_the_author_asks_no_model(with_model: Tools) -> None:
+def test_a_new_category_of_the_author_asks_no_model(with_model: Resources) -> None:
     build("enrichments", SHARD, with_model)
     publish_texts(with_model, {**TOLD, GAMMA: replace(TOLD[GAMMA], categories=("caching",))}, "2020-07-21")
     built = build("enrichments", SHARD, with_model)
-    assert (built.inputs.numbers["new_rows"], built.inputs.numbers["replies"]) == (1, 0)
-    assert built.inputs.numbers["cache_hits"] == 1
+    assert (built.context.metrics["new_rows"], built.context.metrics["replies"]) == (1, 0)
+    assert built.context.metrics["cache_hits"] == 1
     sources = {r["category_source"] for r in built.rows.to_pylist() if r["crate"] == GAMMA}
     assert sources == {"embedding", "author"}
 
 
-def test_rows_from_before_the_model_stay_beside_its_own(without_model: Tools) -> None:
+def test_rows_from_before_the_model_stay_beside_its_own(without_model: Resources) -> None:
     build("enrichments", SHARD, without_model)
     with_model = asking_tiny(without_model)
     built = build("enrichments", SHARD, with_model)
@@ -109,7 +109,7 @@ def test_rows_from_before_the_model_stay_beside_its_own(without_model: Tools) ->
     assert {r["model"] for r in built.rows.to_pylist()} == {NO_MODEL, sha_of_model(with_model)}
 
 
-def test_a_text_too_long_for_the_context_has_its_error_and_the_others_their_rows(without_model: Tools) -> None:
+def test_a_text_too_long_for_the_context_has_its_error_and_the_others_their_rows(without_model: Resources) -> None:
     long = " ".join(f"It reads format number {n} of the old archive." for n in range(200))
     publish_texts(without_model, {**TOLD, DELTA: Text(long)}, "2020-07-21")
     rows = rows_of(build("enrichments", SHARD, asking_tiny(without_model, context=1408)))
@@ -118,12 +118,12 @@ def test_a_text_too_long_for_the_context_has_its_error_and_the_others_their_rows
     assert rows[DELTA]["reply"] is None
     assert all(rows[name]["reply"] for name in TOLD)
     with_room = build("enrichments", SHARD, asking_tiny(without_model))
-    assert with_room.inputs.numbers["replies"] == 1
+    assert with_room.context.metrics["replies"] == 1
     assert rows_of(with_room)[DELTA]["reply"]
 
 
 def test_question_whose_process_died_is_asked_again_by_the_next_run_alone(
-    with_model: Tools, monkeypatch: pytest.MonkeyPatch
+    with_model: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = Child.ask
 
@@ -138,26 +138,26 @@ def test_question_whose_process_died_is_asked_again_by_the_next_run_alone(
     assert (died[ALPHA]["method"], died[ALPHA]["reply"]) == ("extractive", None)
     assert "process with the model ended" in died[ALPHA]["error"]
     again = build("enrichments", SHARD, with_model)
-    assert (again.inputs.numbers["new_rows"], again.inputs.numbers["replies"], len(again.rows)) == (1, 1, 3)
+    assert (again.context.metrics["new_rows"], again.context.metrics["replies"], len(again.rows)) == (1, 1, 3)
     rows = rows_of(again)
     assert rows.pop(ALPHA)["reply"]
     assert rows.items() <= died.items()
-    assert build("enrichments", SHARD, with_model).inputs.numbers["new_rows"] == 0
+    assert build("enrichments", SHARD, with_model).context.metrics["new_rows"] == 0
     assert (Path(with_model.journal.folder) / f"{SHARD}.jsonl").read_bytes() == b""
 
 
-def test_reply_that_was_out_of_time_is_asked_for_again(with_model: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reply_that_was_out_of_time_is_asked_for_again(with_model: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(asking_module, "SECONDS", 0.0)
         late = rows_of(build("enrichments", SHARD, with_model))
     assert {row["finish_reason"] for row in late.values()} == {"time"}
     assert all(row["error"] for row in late.values())
     again = build("enrichments", SHARD, with_model)
-    assert again.inputs.numbers["replies"] == len(again.rows) == 3
+    assert again.context.metrics["replies"] == len(again.rows) == 3
     assert "time" not in {row["finish_reason"] for row in again.rows.to_pylist()}
 
 
-def test_broken_model_fails_the_shard_and_leaves_it_as_it_was(with_model: Tools, tmp_path: Path) -> None:
+def test_broken_model_fails_the_shard_and_leaves_it_as_it_was(with_model: Resources, tmp_path: Path) -> None:
     before = build("enrichments", SHARD, with_model).published
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(Path(with_model.language_model.model).read_bytes()[:1000])
@@ -172,7 +172,7 @@ HOSTILE = (
 )
 
 
-def test_hostile_text_is_shown_with_its_markup_made_harmless(without_model: Tools) -> None:
+def test_hostile_text_is_shown_with_its_markup_made_harmless(without_model: Resources) -> None:
     publish_texts(without_model, {ALPHA: Text(HOSTILE, f"# t\n\n{HOSTILE}\n\n```\n````\n")}, "2020-07-21")
     built = build("enrichments", SHARD, without_model)
     row = rows_of(built)[ALPHA]
@@ -180,6 +180,6 @@ def test_hostile_text_is_shown_with_its_markup_made_harmless(without_model: Tool
         source = HOSTILE if span["field"] == "description" else f"# t\n\n{HOSTILE}\n\n```\n````\n"
         assert source[span["start"] : span["end"]] == span["text"]
     assert row["summary"].isprintable()
-    shown = built.inputs.notes["examples"]
+    shown = built.context.notes["examples"]
     assert "Pads strings" in shown
     assert not any(part in shown for part in ("<", "\u202e", "\u0007", "](javascript"))

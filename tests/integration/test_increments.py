@@ -14,14 +14,13 @@ import pytest
 from dagster import DagsterInstance, RunRequest, SkipReason, build_sensor_context
 
 from assets.features.features import run_steps
+from assets.partitions import LATEST
 from assets.point_in_time import attach_registry
 from assets.registry import events as events_module
-from assets.partitions import LATEST
-from pipeline_defs.build import Resources
 from assets.table_build import BuildResult
 from cli import demo
 from ml.targets import TARGETS
-from pipeline_defs.build import build_defs, build_resources
+from pipeline_defs.build import Resources, build_defs, build_resources
 from pipeline_defs.instance import register_dates
 from pipeline_defs.sensors import crates_io_feeds
 from resources.common.errors import BadInput
@@ -62,10 +61,10 @@ class World:
     settings: Settings
     site: CratesIoServer
     clock: datetime = T1
-    tools: Resources = field(init=False)
+    resources: Resources = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tools = resources_of(self.settings)
+        self.resources = resources_of(self.settings)
 
     def serve(self, dump: Dump) -> None:
         """Makes the index and the feeds those of a dump."""
@@ -73,17 +72,17 @@ class World:
 
     def refresh(self) -> dict[str, BuildResult]:
         """What the job does."""
-        return {table: build(table, key, self.tools) for table, key in TABLES}
+        return {table: build(table, key, self.resources) for table, key in TABLES}
 
     def rows(self, table: str, key: str = LATEST) -> pa.Table:
-        return pq.read_table(self.tools.store.need(table, key).path)
+        return pq.read_table(self.resources.store.require(table, key).path)
 
     def by_crate(self, table: str) -> dict[str, dict]:
         return {r["crate"]: r for r in self.rows(table).to_pylist()}
 
     def bytes(self) -> dict[str, str]:
         """The hash of every table."""
-        return {f"{t} {p.key}": p.sha256 for t, found in self.tools.store.tables().items() for p in found}
+        return {f"{t} {p.key}": p.sha256 for t, found in self.resources.store.tables().items() for p in found}
 
 
 @pytest.fixture(scope="module")
@@ -178,10 +177,10 @@ def test_what_changed_becomes_events_and_fresh_scores(world: World) -> None:
     assert {crate: after[crate] for crate in kept} == {crate: before[crate] for crate in kept}
 
 
-def features_at(tools: Resources, snapshot: str, instant: datetime) -> dict[str, dict]:
+def features_at(resources: Resources, snapshot: str, instant: datetime) -> dict[str, dict]:
     """Features of every crate by a snapshot, as of any instant."""
-    with tools.sessions.open() as con:
-        attach_registry(con, tools.store, snapshot)
+    with resources.sessions.open() as con:
+        attach_registry(con, resources.store, snapshot)
         set_variables(con, as_of="2026-11-21", known_at=instant)
         return {r["crate"]: r for r in run_steps(con).to_pylist()}
 
@@ -202,7 +201,7 @@ def test_fresh_features_are_those_of_the_next_dump(world: World, tmp_path: Path)
         assert {k: v for k, v in told.items() if k not in left_out} == {
             k: v for k, v in by_dump[crate].items() if k not in left_out
         }, crate
-    by_base = features_at(world.tools, BASE, T1)
+    by_base = features_at(world.resources, BASE, T1)
     for crate in set(by_dump) - set(fresh):
         assert {k: by_dump[crate][k] for k in OF_BUILD} == {k: by_base[crate][k] for k in OF_BUILD}, crate
 
@@ -217,8 +216,12 @@ def test_the_same_look_again_changes_no_byte_and_sends_no_file(world: World) -> 
     assert world.bytes() == before
     assert {path: world.site.bytes_sent(path) for path in world.site.files} == sent
     assert len(world.site.requests_for("/fi/r0/fir")) == 0
-    assert [len(world.site.requests_for(path)) for path in ("/3/f/fir", "/ka/ts/katsura", "/rss/updates.xml")] == [2, 2, 2]
-    assert again["events"].inputs.numbers["files_fetched"] == 0
+    assert [len(world.site.requests_for(path)) for path in ("/3/f/fir", "/ka/ts/katsura", "/rss/updates.xml")] == [
+        2,
+        2,
+        2,
+    ]
+    assert again["events"].context.metrics["files_fetched"] == 0
 
 
 def test_nothing_new_changes_no_score(world: World) -> None:
@@ -291,9 +294,9 @@ def test_lines_that_are_none_and_crates_that_are_gone_are_told(world: World, cap
     fir = index_files(dump)["/3/f/fir"]
     world.site.files["/3/f/fir"] = fir + b'{"name":"fir"}\n<html>\n' + fir.splitlines()[-1].replace(b"0.4.0", b"1.x")
     del world.site.files["/ka/ts/katsura"]
-    numbers = world.refresh()["events"].inputs
-    assert (numbers.numbers["rejected_lines"], numbers.numbers["crates_gone"]) == (2, 1)
-    assert numbers.notes["first_rejected_line"] == "fir, line 5: vers is missing"
+    found = world.refresh()["events"].context
+    assert (found.metrics["rejected_lines"], found.metrics["crates_gone"]) == (2, 1)
+    assert found.notes["first_rejected_line"] == "fir, line 5: vers is missing"
     assert "the index does not have katsura" in caplog.text
     crates = {crate for crate, *_ in shown(world.rows("events", BASE))}
     assert "katsura" not in crates
@@ -308,13 +311,13 @@ def test_a_gap_in_the_feeds_is_told(world: World) -> None:
     """What was published before the feed begins, and since it was read last, may be missing."""
     dump = published(small_dump(), "fir", "0.4.0", at(1))
     world.serve(dump)
-    assert "hours_not_in_feeds" not in world.refresh()["events"].inputs.numbers
+    assert "hours_not_in_feeds" not in world.refresh()["events"].context.metrics
     late = published(dump, "gorse", "0.2.0", at(7))
     item = feeds(late, at(6))["/rss/updates.xml"]
     oldest = item.rindex(b"<item>")
     world.clock += timedelta(hours=1)
     world.site.files |= index_files(late) | {"/rss/updates.xml": item[:oldest] + b"</channel></rss>"}
-    assert world.refresh()["events"].inputs.numbers["hours_not_in_feeds"] == 7
+    assert world.refresh()["events"].context.metrics["hours_not_in_feeds"] == 7
 
 
 def test_killed_at_any_table_the_next_run_completes(
@@ -337,7 +340,7 @@ def test_killed_at_any_table_the_next_run_completes(
         with pytest.raises(KeyboardInterrupt):
             world.refresh()
         monkeypatch.setattr(Candidate, "publish", publish)
-        build("scores", LATEST, world.tools)
+        build("scores", LATEST, world.resources)
         world.clock += timedelta(hours=table != "events")
     world.refresh()
     assert world.bytes() == undisturbed.bytes()
@@ -349,16 +352,16 @@ def test_a_newer_snapshot_begins_anew(world: World, tmp_path: Path) -> None:
     world.refresh()
     (tmp_path / "next.zip").write_bytes(zip_bytes(changed(), "2026-08", f"{LATER}T02:15:07.0Z"))
     loaded = World(replace(world.settings, dump=str(tmp_path / "next.zip")), world.site)
-    build_registry(loaded.tools, LATER)
+    build_registry(loaded.resources, LATER)
     for table in ("texts", "features", "predictions"):
-        build(table, LATER, loaded.tools)
-    build("scores", LATEST, loaded.tools)
+        build(table, LATER, loaded.resources)
+    build("scores", LATEST, loaded.resources)
     assert {s["refreshed_at"] for s in loaded.by_crate("scores").values()} == {None}
     with pytest.raises(BadInput, match="newest snapshot"):
-        build("events", BASE, loaded.tools)
+        build("events", BASE, loaded.resources)
     world.clock = datetime(2026, 11, 21, 9)
     loaded.serve(yanked(changed(), "fir", "0.4.0", datetime(2026, 11, 21, 8)))
-    build("events", LATER, loaded.tools)
+    build("events", LATER, loaded.resources)
     assert shown(loaded.rows("events", LATER)) == [("fir", "0.4.0", "yank", world.clock)]
 
 
@@ -366,7 +369,7 @@ def test_an_item_that_is_none_is_told_and_the_others_count(world: World, caplog:
     world.serve(changed())
     broken = feeds(changed(), TAKEN_AT)["/rss/updates.xml"].replace(b">lime-wood<", b">../wood<")
     world.site.files["/rss/updates.xml"] = broken
-    build("events", BASE, world.tools)
+    build("events", BASE, world.resources)
     assert "item 2 of a feed is passed over: crates:name is '../wood'" in caplog.text
     assert "birch_sys" in {crate for crate, *_ in shown(world.rows("events", BASE))}
 
@@ -375,7 +378,7 @@ def test_crates_that_most_build_on_are_looked_at_unnamed(world: World, monkeypat
     """A yank is in no feed: that of alder, which has the most dependents, is seen; that of ivy is not."""
     monkeypatch.setattr(events_module, "MOST_BUILT_ON", 1)
     world.serve(yanked(yanked(small_dump(), "alder", "2.0.1", at(1)), "ivy", "0.1.1", at(1)))
-    build("events", BASE, world.tools)
+    build("events", BASE, world.resources)
     assert shown(world.rows("events", BASE)) == [("alder", "2.0.1", "yank", T1)]
 
 
@@ -395,7 +398,7 @@ def test_the_bundled_registry_has_no_events(small_registry: Path, tmp_path: Path
 
 def evaluate(settings: Settings, cursor: str | None = None) -> RunRequest | SkipReason:
     """What the sensor says."""
-    resources = {name: build_resources(settings)[name] for name in ("source", "store", "sessions", "index")}
+    resources = {name: getattr(build_resources(settings), name) for name in ("source", "store", "sessions", "index")}
     with (
         DagsterInstance.ephemeral() as instance,
         build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context,

@@ -9,20 +9,25 @@ import pytest
 from dagster import (
     AssetCheckSeverity,
     AssetKey,
+    DagsterEvent,
+    DagsterEventType,
     DagsterInstance,
+    DagsterRun,
     Definitions,
     RunRequest,
     SkipReason,
+    build_run_status_sensor_context,
     build_schedule_context,
 )
 
 from cli import demo
 from pipeline_defs.build import build_defs, build_resources
-from pipeline_defs.instance import open_instance, register_dates
+from pipeline_defs.instance import PROCESS_TAG, open_instance, register_dates, register_snapshots
 from pipeline_defs.schedules import daily_enrichment, daily_labels, daily_snapshot, weekly_training
+from pipeline_defs.sensors import score_loaded_snapshot
 from resources.common.settings import Settings
 from testing.registries import from_rows, write_registry
-from testing.table_builds import build, build_registry, tools
+from testing.table_builds import build, build_registry, bundled_resources
 
 RANGE = {
     "dagster/asset_partition_range_start": "2019-11-11",
@@ -39,6 +44,7 @@ def project(settings: Settings) -> Iterator[tuple[Definitions, DagsterInstance]]
 def test_range_of_dates_is_one_run(project: tuple[Definitions, DagsterInstance]) -> None:
     """A backfill of all registered dates: one run, each date with numbers of its own."""
     defs, instance = project
+    register_snapshots(instance, ["2020-07-20"])
     register_dates(instance, ["2020-07-20", "2020-06-07", "2019-11-11"])
     load, compute = (defs.resolve_job_def(name) for name in ("load_snapshot", "compute_features"))
     assert load.execute_in_process(instance=instance, partition_key="2020-07-20", run_config=demo.QUIET).success
@@ -50,14 +56,15 @@ def test_range_of_dates_is_one_run(project: tuple[Definitions, DagsterInstance])
     assert len(set(rows.values())) > 1
 
 
-def test_daily_job_takes_a_snapshot_to_scores(project: tuple[Definitions, DagsterInstance]) -> None:
+def test_score_snapshot_takes_a_loaded_snapshot_to_scores(project: tuple[Definitions, DagsterInstance]) -> None:
     defs, instance = project
+    register_snapshots(instance, ["2020-07-20"])
     register_dates(instance, demo.AS_OF)
     runs = demo.plan("2020-07-20", ("2020-03-26", "2020-04-25", "2020-06-07"))[:-1]
     runs.remove(("enrich_texts", None))
     results = [
         defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key, run_config=demo.QUIET)
-        for job, key in [*runs, ("snapshot_to_scores", "2020-07-20")]
+        for job, key in [*runs, ("score_snapshot", "2020-07-20")]
     ]
     assert all(result.success for result in results)
     checks = results[-1].get_asset_check_evaluations()
@@ -66,17 +73,42 @@ def test_daily_job_takes_a_snapshot_to_scores(project: tuple[Definitions, Dagste
     assert "nothing_drifted" in {check.check_name for check in checks}
 
 
+@pytest.mark.parametrize(
+    ("tags", "requested"),
+    [
+        ({"dagster/partition": "2020-07-20"}, True),
+        ({"dagster/partition": "2020-07-01"}, False),
+        ({"dagster/partition": "2020-07-20", PROCESS_TAG: "7-1@host"}, False),
+    ],
+    ids=["newest snapshot", "older snapshot", "loaded by a command line"],
+)
+def test_newest_snapshot_is_scored_once_it_is_loaded(
+    settings: Settings, tmp_path: Path, tags: dict[str, str], requested: bool
+) -> None:
+    resources = build_resources(settings)
+    build("snapshots", "2020-07-20", resources)
+    run = DagsterRun(job_name="load_snapshot", run_id="00000000-0000-0000-0000-000000000001", tags=tags)
+    with open_instance(settings) as instance:
+        event = DagsterEvent(DagsterEventType.RUN_SUCCESS.value, "load_snapshot")
+        context = build_run_status_sensor_context("score_loaded_snapshot", event, instance, run)
+        answer = score_loaded_snapshot(context, store=resources.store)
+        assert instance.get_dynamic_partitions("dates") == (["2020-07-20"] if requested else [])
+    assert isinstance(answer, RunRequest) == requested
+    if isinstance(answer, RunRequest):
+        assert answer.partition_key == "2020-07-20"
+
+
 def test_daily_schedule_asks_for_the_newest_snapshot_once(settings: Settings, tmp_path: Path) -> None:
-    source = build_resources(settings)["source"]
+    source = build_resources(settings).source
     with open_instance(settings) as instance:
         contexts = [build_schedule_context(instance=instance, resources={"source": source}) for _ in range(2)]
         first, second = (daily_snapshot(context) for context in contexts)
-        assert instance.get_dynamic_partitions("dates") == ["2020-07-20"]
+        assert instance.get_dynamic_partitions("snapshots") == ["2020-07-20"]
     assert isinstance(first, RunRequest)
     assert isinstance(second, RunRequest)
     assert first.partition_key == "2020-07-20"
     assert first.run_key == second.run_key  # Dagster runs a key once
-    gone = build_resources(replace(settings, registry=tmp_path / "nowhere"))["source"]
+    gone = build_resources(replace(settings, registry=tmp_path / "nowhere")).source
     skipped = daily_snapshot(build_schedule_context(resources={"source": gone}))
     assert isinstance(skipped, SkipReason)
     assert "manifest.json is missing" in (skipped.skip_message or "")
@@ -86,20 +118,20 @@ def test_labels_are_made_anew_once_their_horizon_has_passed(tmp_path: Path) -> N
     """Labels of 2020-06-01 by a snapshot of July cannot be known; by one of August some can."""
     published = [{"name": "alpha", "num": "1.0.0", "position": 0, "published_at": datetime(2020, 1, 1)}]
     facts = from_rows({"versions": [{**v, "published_at_exact": True} for v in published]})
-    with_tools = tools(tmp_path / "data", tmp_path / "registry")
-    context = build_schedule_context(resources={"store": with_tools.store, "sessions": with_tools.sessions})
+    resources = bundled_resources(tmp_path / "data", tmp_path / "registry")
+    context = build_schedule_context(resources={"store": resources.store, "sessions": resources.sessions})
     assert isinstance(daily_labels(context), SkipReason)
     write_registry(tmp_path / "registry", facts, "2020-07-01T00:00:00")
-    build_registry(with_tools, "2020-07-01")
-    build("features", "2020-06-01", with_tools)
-    build("labels", "2020-06-01", with_tools)
+    build_registry(resources, "2020-07-01")
+    build("features", "2020-06-01", resources)
+    build("labels", "2020-06-01", resources)
     assert isinstance(daily_labels(context), SkipReason)
     write_registry(tmp_path / "registry", facts, "2020-08-01T00:00:00")
-    build_registry(with_tools, "2020-08-01")
+    build_registry(resources, "2020-08-01")
     requests = daily_labels(context)
     assert isinstance(requests, list)
     assert [request.partition_key for request in requests] == ["2020-06-01"]
-    build("labels", "2020-06-01", with_tools)
+    build("labels", "2020-06-01", resources)
     assert isinstance(daily_labels(context), SkipReason)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from testing.registries import from_rows, write_registry
-from testing.table_builds import build, build_registry, tools
+from testing.table_builds import build, build_registry, bundled_resources
 
 BEFORE, AS_OF, LATER = datetime(2020, 1, 1), "2020-03-01", "2020-06-01"
 NOW = datetime(2020, 2, 29, 23, 59, 59)
@@ -96,12 +96,12 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Labels]:
     """Of AS_OF and LATER: a row of `labels` per target, crate and horizon."""
     folder = tmp_path_factory.mktemp("labels")
     write_registry(folder / "registry", from_rows(facts()), advisories_at="2022-01-01T00:00:00")
-    with_tools = tools(folder / "data", folder / "registry")
-    build_registry(with_tools)
+    resources = bundled_resources(folder / "data", folder / "registry")
+    build_registry(resources)
     found = {}
     for as_of in (AS_OF, LATER):
-        build("features", as_of, with_tools)
-        rows = build("labels", as_of, with_tools).rows.to_pylist()
+        build("features", as_of, resources)
+        rows = build("labels", as_of, resources).rows.to_pylist()
         found[as_of] = {(r["target"], r["crate"], r["horizon_days"]): r for r in rows}
     return found
 

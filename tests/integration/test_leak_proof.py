@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import assets.features.features as features_module
 from testing.registries import from_rows, write_registry
-from testing.table_builds import build, build_registry, tools
+from testing.table_builds import build, build_registry, bundled_resources
 
 FIRST, LAST = datetime(2018, 1, 1), datetime(2020, 7, 20, 4, 14, 39)
 NAMES = ("alpha", "alpha_core", "beta", "gamma_x", "delta", "epsilon")
@@ -168,9 +168,9 @@ def features_sha256(as_of: str, rows: Rows) -> tuple[str, int]:
     """The bytes of `features[as_of]` computed from a registry of these facts, and its number of rows."""
     with TemporaryDirectory() as folder:
         write_registry(Path(folder) / "registry", from_rows(rows))
-        with_tools = tools(Path(folder) / "data", Path(folder) / "registry")
-        build_registry(with_tools)
-        published = build("features", as_of, with_tools).published
+        resources = bundled_resources(Path(folder) / "data", Path(folder) / "registry")
+        build_registry(resources)
+        published = build("features", as_of, resources).published
         assert published
         return published.sha256, published.rows
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from dagster import AssetCheckResult, MetadataValue
 
+from assets.partitions import LATEST
 from assets.predictions.backtests import challenger_is_promoted
 from assets.predictions.predictor import CHALLENGER, CHAMPION
 from assets.predictions.promotion import judge
 from assets.schemas.predictions import BACKTESTS
-from assets.table_asset import ONLY
 from ml.features import COLUMNS
 from ml.models.additive import Additive
 from ml.models.tree_hazard import TreeHazard
@@ -69,7 +69,7 @@ def test_the_check_moves_the_champion_only_to_what_is_better(tracking: Tracking,
         version = str(client.create_model_version(name, str(first.source), first.run_id).version)
         client.set_registered_model_alias(name, CHALLENGER, version)
         rows = pa.Table.from_pandas(figures(**log_loss)[BACKTESTS.arrow.names], BACKTESTS.arrow, preserve_index=False)
-        store.publish(BACKTESTS, ONLY, rows)
+        store.publish(BACKTESTS, LATEST, rows)
         result = challenger_is_promoted(store=store, tracking=tracking)
         assert isinstance(result, AssetCheckResult)
         words = client.get_model_version(name, version).tags["verdict"]

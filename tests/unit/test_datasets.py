@@ -60,7 +60,7 @@ def test_every_date_that_can_be_tested_is_a_test_date_or_shortly_before_one(
         return labels.horizon_days in target.training_horizons_days and labels.known_on <= by
 
     dates = {s.as_of for s in labelled if s.horizon_days == target.horizon_days}
-    dates = {d for d in dates if target.learner == "hazard" or any(can_teach(s, d) for s in labelled)}
+    dates = {d for d in dates if target.learner == "hazard" or any(can_train(s, d) for s in labelled)}
     if not dates:
         with pytest.raises(TooFewDates):
             folds(target, labelled)
@@ -104,7 +104,7 @@ def test_too_few_dates_raise_with_the_labelled_dates() -> None:
     with pytest.raises(
         TooFewDates,
         match=r"labels over 116 or 136 days were known by a later as-of date with labels over 116 days; "
-        r"the labelled dates are 2019-11-01 over 136, 2019-11-11 over 116: materialize features and labels for more dates",
+        r"the labelled dates are 2019-11-01 over 136, 2019-11-11 over 116: materialize features and labels for more",
     ):
         folds(POPULARITY, known((10, 116), (0, 136)))
     with pytest.raises(TooFewDates, match="labels over 487 days; the labelled dates are none"):

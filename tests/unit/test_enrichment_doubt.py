@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from assets.enrichment import categories
-from assets.table_asset import Tools
 from enrichment import doubt
 from enrichment.category import UNKNOWN, Category
+from pipeline_defs.build import Resources
 from resources.language_model.llama_child import Child
 from testing.enrichment_runs import ALPHA, BETA, GAMMA, SHARD, Text, asking_tiny, installation, publish_texts, rows_of
 from testing.table_builds import build
@@ -17,7 +17,7 @@ NEAREST = ("parsing", "encoding", "config")
 
 
 @pytest.fixture
-def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Resources:
     """The tiny model passes for a large one, and every category of the embedding is in doubt."""
     monkeypatch.setattr(categories, "LEAST_BYTES", 0)
     monkeypatch.setattr(doubt, "DOUBTFUL", 9.0)
@@ -52,7 +52,7 @@ def test_only_a_class_that_was_offered_is_chosen(reply: str, slug: str | None) -
     assert doubt.chosen(reply, NEAREST) == slug
 
 
-def test_doubtful_categories_are_chosen_by_the_model_and_asked_once(large: Tools) -> None:
+def test_doubtful_categories_are_chosen_by_the_model_and_asked_once(large: Resources) -> None:
     first = build("enrichments", SHARD, large)
     rows = rows_of(first)
     assert (rows[BETA]["category"], rows[BETA]["category_source"], rows[BETA]["category_reply"]) == (
@@ -64,26 +64,26 @@ def test_doubtful_categories_are_chosen_by_the_model_and_asked_once(large: Tools
         assert rows[name]["category_source"] == "model"
         assert json.loads(rows[name]["category_reply"]) == {"category": rows[name]["category"]}
         assert rows[name]["category_margin"] > 0
-    assert first.inputs.numbers["categories_by_model"] == 2
-    assert first.inputs.numbers["replies"] == 5
+    assert first.context.metrics["categories_by_model"] == 2
+    assert first.context.metrics["replies"] == 5
     again = build("enrichments", SHARD, large)
-    assert again.inputs.numbers["new_rows"] == 0
+    assert again.context.metrics["new_rows"] == 0
     assert (Path(large.journal.folder) / f"{SHARD}.jsonl").read_bytes() == b""
 
 
-def test_known_answer_is_taken_from_the_table(large: Tools) -> None:
+def test_known_answer_is_taken_from_the_table(large: Resources) -> None:
     before = rows_of(build("enrichments", SHARD, large))[GAMMA]
     told = Text("A cache with time to live.", categories=("no such category",))
     publish_texts(large, {GAMMA: told}, "2020-07-21")
     built = build("enrichments", SHARD, large)
-    numbers = built.inputs.numbers
+    numbers = built.context.metrics
     assert (numbers["new_rows"], numbers["replies"], numbers["cache_hits"]) == (1, 0, 2)
     rows = [row for row in built.rows.to_pylist() if row["crate"] == GAMMA]
     assert [row["category_reply"] for row in rows] == [before["category_reply"]] * 2
 
 
 def test_category_whose_question_killed_its_process_is_the_embeddings_until_it_is_asked_again(
-    large: Tools, monkeypatch: pytest.MonkeyPatch
+    large: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = Child.ask
 
@@ -97,7 +97,7 @@ def test_category_whose_question_killed_its_process_is_the_embeddings_until_it_i
         died = rows_of(build("enrichments", SHARD, large))
     assert (died[ALPHA]["category_source"], died[ALPHA]["category_reply"]) == ("embedding", None)
     again = build("enrichments", SHARD, large)
-    assert (again.inputs.numbers["new_rows"], again.inputs.numbers["replies"], len(again.rows)) == (2, 2, 3)
+    assert (again.context.metrics["new_rows"], again.context.metrics["replies"], len(again.rows)) == (2, 2, 3)
     rows = rows_of(again)
     assert rows[ALPHA]["category_source"] == "model"
     assert rows[ALPHA]["reply"] == died[ALPHA]["reply"]
@@ -106,5 +106,5 @@ def test_category_whose_question_killed_its_process_is_the_embeddings_until_it_i
 def test_small_model_is_not_asked_of_categories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doubt, "DOUBTFUL", 9.0)
     built = build("enrichments", SHARD, asking_tiny(installation(tmp_path)))
-    assert built.inputs.numbers["replies"] == 3
+    assert built.context.metrics["replies"] == 3
     assert {row["category_source"] for row in built.rows.to_pylist()} == {"embedding", "author"}

@@ -19,8 +19,8 @@ from ml.models.additive import Additive
 from ml.models.tree_hazard import TreeHazard
 from ml.prediction import predict_tree
 from ml.targets import Target
-from pipeline_defs.build import Resources
 from resources.warehouse.session import run_script, set_variables
+from resources.warehouse.table_store import TableStore
 from testing.fitted_models import TARGET, hidden, model_of, some
 from testing.table_builds import LOG
 
@@ -88,7 +88,7 @@ def builds() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     with duckdb.connect() as con:
         con.register("built", pd.DataFrame({"crate": [f"root{i:02}" for i in range(12)], "build": held}))
         sums = tree_sums(
-            BuildContext("", con, cast(Resources, None), LOG), model.hazard, crates, "select crate, build from built"
+            BuildContext("", con, cast(TableStore, None), LOG), model.hazard, crates, "select crate, build from built"
         )
         con.execute("create table tree_levels as select 'dependency_health' as target, $1 as level", [model.level])
         con.execute((SQL / "tree_evidence.sql").read_text())

@@ -17,7 +17,7 @@ from ml.features import NAMES, values_of
 from ml.models import boosted as boosted_module
 from ml.models.additive import Additive
 from ml.models.boosted import family_weights, fit_boosted
-from ml.models.hazard import PAST, total_expected_events, fit_hazard
+from ml.models.hazard import PAST, fit_hazard, total_expected_events
 from ml.models.tree_hazard import TreeHazard, fit_level
 from testing.fitted_models import EXPOSURE, TARGET, boosted, frame, hazard, hidden, some
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 
-from enrichment.masking import mask
+from enrichment.masking import mask_readme
 from enrichment.passages import MOST, README_CHARACTERS, passages, read
 from testing.fuzzing import times
 from testing.hostile_texts import SOUP
@@ -93,7 +93,7 @@ def test_only_the_beginning_is_read() -> None:
 @settings(max_examples=times(200), deadline=None)
 @given(SOUP, SOUP)
 def test_places_are_exact_whatever_the_text(description: str, readme: str) -> None:
-    assert len(mask(readme)) == len(readme)
+    assert len(mask_readme(readme)) == len(readme)
     for passage in passages(description, readme):
         source = description if passage.field == "description" else readme
         assert 0 <= passage.start < passage.end <= len(source)

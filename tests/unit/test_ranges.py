@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.predictions.builds import tree_sums
-from assets.table_asset import Inputs, Tools
+from assets.table_build import BuildContext
 from ml.features import BOUNDED, COLUMNS, values_of
 from ml.models.additive import Additive
 from ml.models.tree_hazard import TreeHazard
 from ml.prediction import predict, predict_tree
 from ml.targets import Target
+from resources.warehouse.table_store import TableStore
 from testing.fitted_models import TARGET, hidden, model_of, some
 from testing.table_builds import LOG
 
@@ -42,7 +43,7 @@ def sums_of(model: TreeHazard, crates: pd.DataFrame) -> pd.DataFrame:
     with duckdb.connect(config={"threads": 1}) as con:
         con.register("built", pd.DataFrame(builds, columns=["crate", "build"]))
         return tree_sums(
-            Inputs("", con, cast(Tools, None), LOG), model.hazard, crates, "select crate, build from built"
+            BuildContext("", con, cast(TableStore, None), LOG), model.hazard, crates, "select crate, build from built"
         )
 
 

@@ -1,5 +1,9 @@
 """Lock files, SQL files, typing markers: files that no import reaches."""
 
+import subprocess
+from pathlib import Path
+
+import duckdb
 import pytest
 
 from resources.common.settings import PROJECT
@@ -33,3 +37,14 @@ def test_product_lock_has_no_test_tool() -> None:
     tools = {"pytest", "hypothesis", "ruff", "pyright", "playwright", "sqlfluff", "codespell", "coverage", "cashews"}
     assert tools <= {pin.split("==")[0] for pin in pinned("requirements-dev.lock")}
     assert not tools & product
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("*/**/*.sql")), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_duckdb_parses_sql_file(path: Path) -> None:
+    assert duckdb.extract_statements(path.read_text())
+
+
+def test_sql_linter_covers_every_sql_file() -> None:
+    tracked = subprocess.run(["git", "ls-files", "*.sql"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert len(tracked.stdout.splitlines()) > 50
+    assert not [name for name in tracked.stdout.splitlines() if name.startswith((".", "data/"))]

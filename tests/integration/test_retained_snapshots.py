@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from assets.registry.kept_snapshots import OF_A_SNAPSHOT
+from assets.registry.retained_snapshots import OF_A_SNAPSHOT
 from testing.advisory_database import adds, row, write_repository
 from testing.dumps import SMALL_AT, small_dump, zip_bytes
-from testing.live_source import archive_of, live_tools, load
+from testing.live_source import archive_of, live_resources, load
 from testing.table_builds import build
 
 DAYS = ("2026-11-18", "2026-11-19", "2026-11-20")
@@ -21,26 +21,26 @@ def advisory_db(tmp_path: Path) -> Path:
 
 def test_newest_and_the_first_of_the_month_are_kept(tmp_path: Path, advisory_db: Path) -> None:
     dump = tmp_path / "dump.zip"
-    tools = live_tools(tmp_path / "data", dump, advisory_db, keep_snapshots=1)
+    resources = live_resources(tmp_path / "data", dump, advisory_db, keep_snapshots=1)
     facts = small_dump()
     for day in DAYS:
         facts["versions"][0]["downloads"] += 1  # so that one table changes from day to day
         dump.write_bytes(zip_bytes(facts, "2026-08", SMALL_AT.replace("2026-11-20", day)))
-        load(tools, day)
-    built = build("kept_snapshots", "latest", tools)
+        load(resources, day)
+    built = build("retained_snapshots", "latest", resources)
     kept = {str(row["snapshot"]): row for row in built.rows.to_pylist()}
     assert list(kept) == ["2026-11-18", "2026-11-20"]
     first, newest = kept.values()
     assert first["source_bytes"] == first["own_bytes"]
     # of the newest only versions.csv is not in an earlier snapshot
     assert 0 < newest["own_bytes"] < newest["source_bytes"] / 2
-    assert built.inputs.numbers["removed"] == 1
-    assert float(built.inputs.numbers["freed_bytes"]) > 0
+    assert built.context.metrics["removed"] == 1
+    assert float(built.context.metrics["freed_bytes"]) > 0
     for table in OF_A_SNAPSHOT:
-        assert "2026-11-19" not in tools.store.partitions(table), table
-    assert tools.store.partitions("versions") == ["2026-11-18", "2026-11-20"]
-    objects = {path.name for path in archive_of(tools).objects.iterdir()}
-    assert objects == {f.object for day in kept for f in archive_of(tools).need(day).files.values()}
+        assert "2026-11-19" not in resources.store.partitions(table), table
+    assert resources.store.partitions("versions") == ["2026-11-18", "2026-11-20"]
+    objects = {path.name for path in archive_of(resources).objects.iterdir()}
+    assert objects == {f.object for day in kept for f in archive_of(resources).require(day).files.values()}
     # what is kept is served as before
-    assert archive_of(tools).need("2026-11-18").taken_at.startswith("2026-11-18")
-    tools.source.attach(tools.sessions.open(), "2026-11-18", "versions")
+    assert archive_of(resources).require("2026-11-18").taken_at.startswith("2026-11-18")
+    resources.source.attach(resources.sessions.open(), "2026-11-18", "versions")

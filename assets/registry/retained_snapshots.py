@@ -1,29 +1,31 @@
-"""The `kept_snapshots` table, and the removal of what is kept no longer."""
+"""The `retained_snapshots` table, and the removal of what is kept no longer."""
 
 from datetime import date
 
 import pyarrow as pa
 
+from assets.partitions import all_partitions
 from assets.registry.loading import rejects_of
 from assets.registry.quarantine import quarantine
-from assets.schemas.registry import EVENTS, KEPT_SNAPSHOTS, QUARANTINE, SNAPSHOTS
-from assets.table_asset import Inputs, all_partitions, table_asset
-from resources.registry.source import NEEDS
+from assets.schemas.registry import EVENTS, QUARANTINE, RETAINED_SNAPSHOTS, SNAPSHOTS
+from assets.table_asset import table_asset
+from assets.table_build import BuildContext
+from resources.registry.source import REQUIRED_TABLES, RegistrySource
 
-OF_A_SNAPSHOT = (SNAPSHOTS.name, QUARANTINE.name, EVENTS.name, *NEEDS, *(rejects_of(name).name for name in NEEDS))
+OF_A_SNAPSHOT = (SNAPSHOTS.name, QUARANTINE.name, EVENTS.name, *REQUIRED_TABLES, *(rejects_of(name).name for name in REQUIRED_TABLES))
 
 
-@table_asset(KEPT_SNAPSHOTS, group="registry", deps=[all_partitions(quarantine)], kinds={"python"}, partitions=None)
-def kept_snapshots(inputs: Inputs) -> pa.Table:
+@table_asset(RETAINED_SNAPSHOTS, group="registry", deps=[all_partitions(quarantine)], kinds={"python"}, partitions=None)
+def retained_snapshots(context: BuildContext, source: RegistrySource) -> pa.Table:
     """The source overwrites its snapshots, so they are kept here: the newest CRATES_KEEP_SNAPSHOTS, and the first of
     each month. Older ones are removed with their registry tables; features computed from them stay.
     """
-    source, store = inputs.tools.source, inputs.store
+    store = context.store
     removed = source.prune()
     freed = sum(store.drop(table, key) for key in removed for table in OF_A_SNAPSHOT)
-    space = {key: found for key, found in source.space().items() if store.find(SNAPSHOTS.name, key)}
+    space = {key: found for key, found in source.disk_usage().items() if store.find(SNAPSHOTS.name, key)}
     tables = {key: sum(p.bytes for t in OF_A_SNAPSHOT if (p := store.find(t, key))) for key in space}
-    inputs.report(
+    context.report(
         removed=len(removed),
         freed_bytes=freed,
         source_bytes=sum(own for _, own in space.values()),
@@ -36,5 +38,5 @@ def kept_snapshots(inputs: Inputs) -> pa.Table:
             "own_bytes": [own for _, own in space.values()],
             "table_bytes": list(tables.values()),
         },
-        schema=KEPT_SNAPSHOTS.arrow,
+        schema=RETAINED_SNAPSHOTS.arrow,
     )

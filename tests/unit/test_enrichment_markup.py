@@ -1,0 +1,324 @@
+"""READMEs in any markup: hidden text is never read, and an opener that is only shown hides nothing after it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enrichment.drafts import CrateReading, CrateText
+from enrichment.markup_format import markup_format
+from enrichment.passages import passages, read
+from testing.fuzzing import times
+
+SENTENCE = "A parser for the logs of web servers."
+OPENERS = ["<!--", "<script>", "<style>", "<pre>", "<table>", "<svg>", "<textarea>", "<?php", "<![CDATA[", "<!DOCTYPE"]
+# what shows an opener without opening anything
+SHOWN = {
+    "tilde fence": "~~~\n{}\n~~~",
+    "backtick fence": "```html\n{}\n```",
+    "longer fence": "~~~~\n~~~\n{}\n~~~~",
+    "fence in an item": "- Some item\n\n  ~~~\n  {}\n  ~~~",
+    "fence in a quote": "> ~~~\n> {}\n> ~~~",
+    "indented code": "Before it:\n\n    {}",
+    "indented code after a heading": "# Name\n\n    {}\n    more code",
+    "inline code": "Reads `{}` and more.",
+    "inline code of two backticks": "Reads ``a ` {}`` and more.",
+    "running text": "The opener {} is found in pages.",
+    "end of a paragraph": "The opener is {}",
+    "item": "- The opener {} is found",
+    "heading": "# Of {}",
+    "cell": "| a | b |\n|---|---|\n| {} | c |",
+    "escaped": "Escapes \\{} in pages.",
+}
+
+
+def texts(readme: str) -> list[str]:
+    return [passage.text for passage in passages(None, readme)]
+
+
+def summary(readme: str, description: str | None = None) -> str | None:
+    return CrateReading(CrateText("foo", description, readme)).extract().summary
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+@pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN)
+def test_shown_opener_hides_nothing_after_it(shown: str, opener: str) -> None:
+    assert SENTENCE in texts(f"{shown.format(opener)}\n\n{SENTENCE}\n")
+
+
+@settings(max_examples=times(200), deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(SHOWN.values())), st.sampled_from(OPENERS)), min_size=1, max_size=6))
+def test_any_number_of_shown_openers_hide_nothing_after_them(shown: list[tuple[str, str]]) -> None:
+    readme = "\n\n".join(text.format(opener) for text, opener in shown)
+    assert SENTENCE in texts(f"{readme}\n\n{SENTENCE}\n")
+
+
+def test_opener_is_not_closed_by_code_or_by_another_paragraph() -> None:
+    assert texts(f"Finds <!-- in pages.\n\n{SENTENCE}\n\nAnd --> too, it says.")[1] == SENTENCE
+    assert texts(f"Finds <script> in pages.\n\n{SENTENCE}\n\nAnd </script> too.")[1] == SENTENCE
+    assert SENTENCE in texts(f"A stray ` here.\n\n{SENTENCE}\n\n<!-- hidden words ` here -->")
+    assert texts("<table>\n\n~~~\n</table>\n~~~\n\nWords of a cell.\n\n</table>") == []
+
+
+def test_name_of_an_element_in_a_sentence_stays() -> None:
+    assert texts("Escapes <script> and `<!--` in templates.") == ["Escapes <script> and <!-- in templates."]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<!-- hidden words -->",
+        "<!-- hidden words\n\nmore hidden words\n\n-->",
+        "<!-->",
+        "<!--->",
+        "   <!-- hidden words\n~~~\nmore hidden words\n~~~\n-->",
+        "- <!-- hidden words\n\n  more hidden words -->",
+        "> <!-- hidden words\n> more hidden words -->",
+        "Read <!-- hidden words --> these.",
+        "Read <!-- hidden\nwords --> these.",
+        "<div>\n  <!-- hidden words\n\n  more hidden words -->\n</div>",
+        "<p align=center>\n    <!-- hidden words -->\n</p>",
+        "<script>\nhidden words\n\nmore hidden words\n</script>",
+        "<STYLE type='text/css'>\nhidden words\n\nmore hidden words\n</style>",
+        "<textarea>\n\nhidden words\n\n</textarea>",
+        "<?php\n\nhidden words\n\n?>",
+        "<!DOCTYPE html PUBLIC 'hidden words'>",
+        "<![CDATA[\n\nhidden words\n\n]]>",
+        "<!-- hidden words -->\n    hidden code words",
+        "<table>\n<tr><td>\n\nhidden words\n\n</td></tr>\n</table>",
+    ],
+)
+def test_comment_and_hidden_element_end_where_commonmark_ends_them(hidden: str) -> None:
+    found = texts(f"{hidden}\n\n{SENTENCE}\n")
+    assert SENTENCE in found
+    assert "hidden" not in " ".join(found)
+
+
+@pytest.mark.parametrize("opener", ["<!-- ", "<script>", "<style>\n", "<?php ", "<![CDATA[", "<pre>"])
+def test_unclosed_html_block_hides_the_rest_of_its_container_only(opener: str) -> None:
+    assert texts(f"{SENTENCE}\n\n{opener}hidden words\n\nMore hidden words.\n") == [SENTENCE]
+    assert SENTENCE in texts(f"> {opener}hidden words\n\n{SENTENCE}")
+    assert SENTENCE in texts(f"- {opener}hidden words\n\n{SENTENCE}")
+
+
+def test_text_beside_a_comment_is_read() -> None:
+    assert texts("<!-- hidden -->Words beside a comment.") == ["Words beside a comment."]
+    assert texts("<!-- a -->\n<!-- b\n-->     Words after a comment.") == ["Words after a comment."]
+
+
+def test_opener_in_a_description_hides_nothing_after_it() -> None:
+    assert summary("", "Removes <!-- and <script> from pages of the web.") == (
+        "Removes <!-- and <script> from pages of the web."
+    )
+    found = [p.text for p in passages("    Finds `<!--` in pages.\n\n    Reads the words after it.", None)]
+    assert found == ["Finds <!-- in pages.", "Reads the words after it."]
+
+
+ASCIIDOC_TITLE = "= Foo: a title of words\n"
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        ":description: hidden words here",
+        ":description: hidden words here \\\n  and more hidden words",
+        ":!toc:\n:hidden-words: of an attribute",
+        "// hidden words here",
+        "////\nhidden words here\n\nand more hidden words\n////",
+        "//////\nhidden words\n////\nmore hidden words\n//////",
+        "[comment]\nhidden words here\nand more hidden words",
+        "[comment]\n--\nhidden words here\n\nand more hidden words\n--",
+        "ifdef::hidden-words[]\nhidden words here\nendif::[]",
+        "ifndef::env-github[]\nhidden words here\n\nmore hidden words\nendif::env-github[]",
+        "ifdef::hidden[]\nifdef::env-github[]\nhidden words here\nendif::[]\nendif::[]",
+        "ifdef::env-github[:hidden: words of a line]",
+        "ifeval::[{hidden} == words]\nhidden words here\nendif::[]",
+        "image::hidden.png[hidden words of an image]",
+        "image:https://a.b/hidden.svg[hidden words,link=https://hidden.words]",
+        "https://a.b[image:https://a.b/hidden.svg[hidden words]]",
+        "include::hidden.adoc[hidden words]",
+        "[[hidden]]\n[.hidden]",
+        ".A hidden title of words\n[source,rust]\n----\nlet hidden = words;\n----",
+        "[source]\nlet hidden words here\nlet more hidden words",
+        "....\nhidden words here\n....",
+        "```rust\nhidden words here\n```",
+        " hidden words of a literal",
+        "|===\n| hidden words | more hidden words\n|===",
+        "[WARNING]\n====\nHidden words of a hidden warning.\n====",
+        "<1> hidden words of a callout",
+        "(((hidden,words)))",
+        "footnote:[Hidden words are here.]",
+        "toc::[]",
+    ],
+)
+def test_hidden_text_of_asciidoc_is_not_read(hidden: str) -> None:
+    readme = f"{ASCIIDOC_TITLE}\n{hidden}\n\n{SENTENCE}\n"
+    assert texts(readme) == [SENTENCE]
+    assert read(None, readme).headings == ["Foo: a title of words"]
+    assert texts(f"{ASCIIDOC_TITLE}{hidden}\n\n{SENTENCE}\n")[-1] == SENTENCE
+
+
+@pytest.mark.parametrize(
+    ("readme", "expected"),
+    [
+        (f"= Foo\nJane Doe <jane@a.b>\nv1.0, 2020-01-01\n:toc:\n// words\n\n{SENTENCE}", [SENTENCE]),
+        (f"= Foo\n{SENTENCE}", [SENTENCE]),
+        (f":toc: left\n:source-highlighter: rouge\n\n{SENTENCE}", [SENTENCE]),
+        (f"////\nhidden words\n////\n\n{SENTENCE}", [SENTENCE]),
+        ("= Foo\n\nReads https://a.b[the *logs*^] of link:c[+servers+,role=x].", ["Reads the logs of servers."]),
+        ("= Foo\n\nReads <<logs,the logs>> of xref:a#b[`servers`] {empty}here.", ["Reads the logs of servers here."]),
+        (
+            "= Foo\n\n====\nReads the logs.\n====\n\n____\nAnd writes them.\n____",
+            ["Reads the logs.", "And writes them."],
+        ),
+        ("= Foo\n\n* Reads logs\n** Writes logs\n. Sorts logs", ["Reads logs", "Writes logs", "Sorts logs"]),
+        ("= Foo\n\n* Reads logs\n+\nAnd writes them.", ["Reads logs", "And writes them."]),
+        ("= Foo\n\nUsage of it\n-----------\n\nReads the logs.\n\n----\nlet words;\n----", ["Reads the logs."]),
+        ("= Foo\n\nifdef::env-github[]\nReads the logs.\nendif::[]", ["Reads the logs."]),
+        ("= Foo\n:here:\n\nifdef::here,there[]\nReads the logs.\nendif::[]", ["Reads the logs."]),
+        ("= Foo\n\nReads <!-- in pages.\n\nAnd writes them.", ["Reads <!-- in pages.", "And writes them."]),
+        ("= Foo\n\n== License\n\nWords of law.\n\n== Use cases ==\n\nReads the logs.", ["Reads the logs."]),
+        ("= Foo\n\nReads the logs.\n\n////\nhidden words\n\nto the end", ["Reads the logs."]),
+        ("= Foo\n\n----\n\nReads the logs.", ["Reads the logs."]),
+    ],
+)
+def test_prose_of_asciidoc_is_read(readme: str, expected: list[str]) -> None:
+    assert texts(readme) == expected
+
+
+ORG_TITLE = "#+TITLE: A title of words\n"
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "#+DESCRIPTION: hidden words here",
+        "#+html: <img alt='hidden words'>",
+        "# hidden words here",
+        "  # hidden words here",
+        "#+begin_comment\nhidden words here\n\nand more hidden words\n#+end_comment",
+        "#+BEGIN_SRC rust\nlet hidden = words;\n#+END_SRC",
+        "#+begin_example\nhidden words here\n#+end_example",
+        "#+begin_export html\n<p>hidden words here</p>\n#+end_export",
+        ":PROPERTIES:\n:CUSTOM_ID: hidden words here\n:END:",
+        ":NOTES:\nhidden words here\n:end:",
+        ": hidden words of a line",
+        "| hidden words | more hidden words |",
+        "[[https://a.b][https://a.b/hidden-words.svg]]",
+        "[[file:hidden-words.png]]",
+        "[fn:1] Hidden words of a note.",
+        "* COMMENT Hidden\nHidden words here.\n** Deeper\nMore hidden words.\n* Shown",
+        "* Hidden :noexport:\nHidden words here.\n* Shown",
+        "@@html:<b>hidden words</b>@@",
+        "SCHEDULED: <2020-01-01 Wed> hidden words",
+    ],
+)
+def test_hidden_text_of_org_is_not_read(hidden: str) -> None:
+    readme = f"{ORG_TITLE}\n{hidden}\n\n{SENTENCE}\n"
+    assert texts(readme) == [SENTENCE]
+    assert "hidden" not in " ".join(read(None, readme).headings).lower()
+    assert texts(f"{ORG_TITLE}{hidden}\n{SENTENCE}\n") == [SENTENCE]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("* Foo\n** Deeper\nReads the logs.", ["Reads the logs."]),
+        ("* Foo\n      Reads the logs.\n\n      And writes them.", ["Reads the logs.", "And writes them."]),
+        ("Reads [[https://a.b][the *logs*]] of =servers= and ~files~.[fn:1]", ["Reads the logs of servers and files."]),
+        ("Reads /all/ of +some+ a/b/c paths.", ["Reads all of some a/b/c paths."]),
+        ("- Reads logs\n  - Writes logs\n1) Sorts logs", ["Reads logs", "Writes logs", "Sorts logs"]),
+        ("#+begin_quote\nReads the logs.\n#+end_quote", ["Reads the logs."]),
+        ("#+begin_src\nReads the logs.", ["Reads the logs."]),
+        (":LOGBOOK:\nReads the logs.\n* Foo\n:PROPERTIES:\n:END:", ["Reads the logs."]),
+        ("* COMMENT No\nwords here\n* TODO [#A] Foo :tag:\nReads the logs.", ["Reads the logs."]),
+        ("* License\nWords of law.\n* Foo\nReads the logs.", ["Reads the logs."]),
+    ],
+)
+def test_prose_of_org_is_read(body: str, expected: list[str]) -> None:
+    assert texts(ORG_TITLE + body) == expected
+
+
+def test_headings_of_org_and_asciidoc_are_the_sections_of_their_passages() -> None:
+    org = passages(None, f"{ORG_TITLE}* TODO [#A] Foo [[https://a.b][bar]]   :tag:\n** Use cases\n- Reading logs")
+    asciidoc = passages(None, "= Foo\n\n== Foo\n\n=== Use cases ===\n\n* Reading logs")
+    assert [(p.text, p.section, p.item) for p in (*org, *asciidoc)] == [("Reading logs", "Use cases", True)] * 2
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        ".. hidden words of a comment",
+        "..\n   hidden words here\n\n   and more hidden words",
+        ".. image:: a.svg\n   :alt: hidden words here",
+        ".. |hidden| image:: words.svg",
+        ".. _hidden words: https://a.b",
+        ":Hidden field: hidden words here",
+        "Code::\n\n   hidden words here",
+    ],
+)
+def test_hidden_text_of_restructuredtext_is_not_read(hidden: str) -> None:
+    assert SENTENCE in texts(f".. contents::\n\nFoo\n***\n\n{hidden}\n\n{SENTENCE}\n")
+    assert "hidden" not in " ".join(texts(f".. contents::\n\nFoo\n***\n\n{hidden}\n\n{SENTENCE}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# Foo\n\n:rocket: Fast words\n:tada: More words", "markdown"),
+        ("# Foo\n\n* item\n* item\n\n** Bold ** words", "markdown"),
+        ("# Foo\n\n```sh\n== output ==\n#+begin_src\n```\n", "markdown"),
+        ("Foo\n===\n\nWords.\n\nBar\n---\n\n// not a comment", "markdown"),
+        ("# Foo\n\nAdd a `[[bin]]` section, see [the book](https://a.b).", "markdown"),
+        ("Words only.", "markdown"),
+        ("", "markdown"),
+        ("= Foo\n\n----\n# comment\n## comment\n### comment\n----\n\n== Bar", "asciidoc"),
+        ("image::a.png[]\n\nWords.", "asciidoc"),
+        ("# comment\n#+TITLE: Foo\n", "org"),
+        ("* Foo\n:PROPERTIES:\n:END:\n** Bar", "org"),
+        (".. image:: a\n", "restructuredtext"),
+    ],
+)
+def test_format_is_detected(text: str, expected: str) -> None:
+    assert markup_format(text) == expected
+
+
+PIECES = [
+    *("= Foo\n", "== Bar\n", ":toc:\n", "// words\n", "////\n", "----\n", "ifdef::a[]\n", "endif::[]\n", "[comment]\n"),
+    *("image:a[b]", "https://a[b]", "link:a[b^]", "<<a,b>>", "footnote:[a]", "|===\n", "--\n", "+\n", "* a\n", ".a\n"),
+    *(
+        "#+TITLE: a\n",
+        "#+begin_src\n",
+        "#+end_src\n",
+        ":a:\n",
+        ":END:\n",
+        "* TODO a :b:\n",
+        "** COMMENT a\n",
+        "[[a][b]]",
+    ),
+    *(
+        "=a=",
+        "~a~",
+        "/a/",
+        "# a\n",
+        " ",
+        "    ",
+        "\n",
+        "\n\n",
+        "Some words. ",
+        "A parser for logs. ",
+        "<!--",
+        "-->",
+        "`",
+    ),
+]
+
+
+@settings(max_examples=times(200), deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_positions_are_exact_in_any_mixture_of_formats(readme: str) -> None:
+    for title in ("", ASCIIDOC_TITLE, ORG_TITLE):
+        source = title + readme
+        for passage in passages(None, source):
+            assert source[passage.start] == passage.text[0]
+            assert source[passage.end - 1] == passage.text[-1]
+            assert passage.text.isprintable()
