@@ -7,7 +7,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from enrichment.masking import BREAK, HEADS, ITEM
+from enrichment.marks import BREAK, HEADS, ITEM
 
 LONGEST_HEADING = 80  # a longer one is a paragraph that somebody underlined
 _LEVELS = {mark: int(level) for level, mark in HEADS.items()}

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from enrichment.blocks import Block
-from enrichment.masking import LINK, LINK_END, MARKS
+from enrichment.marks import LINK, LINK_END, MARKS
 from enrichment.printable import is_visible
 
 _TOKEN = re.compile(

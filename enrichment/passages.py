@@ -7,7 +7,7 @@ from typing import Literal
 
 from enrichment.blocks import Block, blocks, segments
 from enrichment.inline import Clean, clean
-from enrichment.masking import mask
+from enrichment.masking import mask_description, mask_readme
 from enrichment.sentences import sentences
 
 Field = Literal["description", "readme"]
@@ -100,7 +100,7 @@ def _beginning(readme: str) -> str:
 
 def _of_description(description: str) -> Iterator[Passage]:
     """A description is no Markdown: its lines may be indented, and end where the author's editor was full."""
-    masked = mask(description)
+    masked = mask_description(description)
     for part in re.finditer(r"[^\n]+(?:\n(?![ \t]*(?:\n|[-*] ))[^\n]+)*", masked):
         lead = re.match(r"[ \t]*(?:[-*#]+ )?", part[0])
         start = part.start() + (lead.end() if lead else 0)
@@ -114,7 +114,7 @@ def _of_description(description: str) -> Iterator[Passage]:
 
 def _of_readme(readme: str, headings: list[str]) -> Iterator[Passage]:
     """Passages of a README; its headings are added to `headings` as they come."""
-    found, references = blocks(mask(readme))
+    found, references = blocks(mask_readme(readme))
     section, skipped = "", 0  # the level of the heading whose section is left out
     for block in found:
         text = clean(block, references)

@@ -7,7 +7,7 @@ from enrichment.passages import Passage
 from enrichment.printable import without_markers
 from enrichment.sentences import stopped
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 
 # no lengths in it: they cost an eighth of the time
 SCHEMA = {
