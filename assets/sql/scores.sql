@@ -81,17 +81,39 @@ select
     w.quality.percentile as quality_percentile,
     w.coverage,
     list_filter(getvariable('targets'), lambda t: not list_contains(coalesce(w.known_scores, []), t)) as unknown_scores,
-    flatten(list_filter([w.maintenance.evidence, w.popularity.evidence, w.security.evidence, w.dependency_health.evidence, w.quality.evidence], lambda e: e is not null)) as evidence,
-    flatten(list_filter([w.maintenance.changes, w.popularity.changes, w.security.changes, w.quality.changes], lambda c: c is not null)) as changes,
+    flatten(list_filter(
+        [
+            w.maintenance.evidence, w.popularity.evidence, w.security.evidence,
+            w.dependency_health.evidence, w.quality.evidence
+        ],
+        lambda e: e is not null
+    )) as evidence,
+    flatten(list_filter(
+        [w.maintenance.changes, w.popularity.changes, w.security.changes, w.quality.changes],
+        lambda c: c is not null
+    )) as changes,
     list_filter([
         case when f.is_vulnerable then 'a known vulnerability affects its default version' end,
         case when f.is_unmaintained then 'an advisory reports it as unmaintained' end,
         case when f.all_yanked then 'every version is yanked' end,
-        case when f.tree_vulnerable > 0 then f.tree_vulnerable || ' vulnerable ' || if(f.tree_vulnerable = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_vulnerable_names[1:5], ', ') end,
-        case when f.tree_unmaintained > 0 then f.tree_unmaintained || ' unmaintained ' || if(f.tree_unmaintained = 1, 'crate', 'crates') || ' in its build: ' || array_to_string(f.tree_unmaintained_names[1:5], ', ') end,
-        case when f.dependencies_unresolved > 0 then f.dependencies_unresolved || if(f.dependencies_unresolved = 1, ' dependency', ' dependencies') || ' without a matching version' end,
-        case when f.dependencies_outdated > 0 then f.dependencies_outdated || ' outdated ' || if(f.dependencies_outdated = 1, 'dependency', 'dependencies') end,
-        case when f.requirements_wildcard > 0 then f.requirements_wildcard || ' wildcard ' || if(f.requirements_wildcard = 1, 'requirement', 'requirements') end
+        case when f.tree_vulnerable > 0 then
+            f.tree_vulnerable || ' vulnerable ' || if(f.tree_vulnerable = 1, 'crate', 'crates')
+            || ' in its build: ' || array_to_string(f.tree_vulnerable_names[1:5], ', ')
+        end,
+        case when f.tree_unmaintained > 0 then
+            f.tree_unmaintained || ' unmaintained ' || if(f.tree_unmaintained = 1, 'crate', 'crates')
+            || ' in its build: ' || array_to_string(f.tree_unmaintained_names[1:5], ', ')
+        end,
+        case when f.dependencies_unresolved > 0 then
+            f.dependencies_unresolved || if(f.dependencies_unresolved = 1, ' dependency', ' dependencies')
+            || ' without a matching version'
+        end,
+        case when f.dependencies_outdated > 0 then
+            f.dependencies_outdated || ' outdated ' || if(f.dependencies_outdated = 1, 'dependency', 'dependencies')
+        end,
+        case when f.requirements_wildcard > 0 then
+            f.requirements_wildcard || ' wildcard ' || if(f.requirements_wildcard = 1, 'requirement', 'requirements')
+        end
     ], lambda finding: finding is not null) as findings,
     f.dependents,
     f.dependents_independent,

@@ -19,7 +19,9 @@ parsed as (
         text,
         regexp_extract(
             text,
-            '^(=|>=|>|<=|<|~|\^)? *(0|[1-9][0-9]{0,19}|[*xX])(?:\.(0|[1-9][0-9]{0,19}|[*xX]))?(?:\.(0|[1-9][0-9]{0,19}|[*xX]))?(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$',
+            '^(=|>=|>|<=|<|~|\^)? *(0|[1-9][0-9]{0,19}|[*xX])'
+            || '(?:\.(0|[1-9][0-9]{0,19}|[*xX]))?(?:\.(0|[1-9][0-9]{0,19}|[*xX]))?'
+            || '(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$',
             ['op', 'major', 'minor', 'patch', 'pre', 'build']
         ) as c
     from comparators
@@ -35,7 +37,7 @@ typed as (
         try_cast(c.major as hugeint) as major,
         try_cast(c.minor as hugeint) as minor,
         try_cast(c.patch as hugeint) as patch,
-        c.pre as pre,
+        c.pre,
         c.major != ''
             -- `1.*.*` is `1.*`, and `1.*.3` is nothing
             and not (c.minor in ('*', 'x', 'X') and regexp_full_match(c.patch, '[0-9]+'))

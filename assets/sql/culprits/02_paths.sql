@@ -1,8 +1,8 @@
 -- Who holds which culprit, and who can let go of it: run once for each part of the culprits, getvariable('part') of
 -- getvariable('parts').
 
--- Which versions pull in a version in trouble, and over how many edges at least.
-create or replace temp table reach as
+-- Which versions pull in a version in trouble, and over how many edges at least. sqlfluff cannot parse `using key`.
+create or replace temp table reach as  -- noqa: PRS
 with recursive reach(culprit_id, version_id, distance) using key (culprit_id, version_id) as (
     select distinct version_id, version_id, 0 from troubles where crate_id % getvariable('parts') = getvariable('part')
     union

@@ -53,7 +53,7 @@ built as (
     join version_edges as e on e.dependent_id = h.version_id
     join pulled_in as p on p.culprit_id = h.culprit_id and p.version_id = e.version_id
     union
-    select root, culprit_id, root from held where distance = 1
+    select root, culprit_id, root as crate_id from held where distance = 1
 )
 
 select root, culprit_id, count(*) as holders from built group by root, culprit_id;

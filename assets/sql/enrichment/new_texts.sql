@@ -1,4 +1,5 @@
 -- The `written` that no row of `enriched` is about yet, for this prompt and this model.
+select w.*
 from written as w
 where not exists (
     from enriched as e

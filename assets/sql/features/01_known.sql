@@ -17,7 +17,9 @@ select
     v.created_at_exact,
     exists (
         select 1 from yanks as y
-        where y.version_id = v.id and y.yanked_at <= getvariable('known_at') and (y.unyanked_at is null or y.unyanked_at > getvariable('known_at'))
+        where y.version_id = v.id
+            and y.yanked_at <= getvariable('known_at')
+            and (y.unyanked_at is null or y.unyanked_at > getvariable('known_at'))
     ) as yanked,
     v.feature_names,
     v.links,
