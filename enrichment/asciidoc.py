@@ -20,20 +20,23 @@ _HIDDEN_STYLE = re.compile(
 _TITLE = re.compile(r"\.[^\s.].*")
 _HEADING = re.compile(r"(={1,6})( \S.*?)( =+)?")
 _LISTED = re.compile(r"([ \t]*(?:\*{1,5}|\.{1,5}|-|\d+\.)[ \t]+)(\S.*)")
-_TERM = re.compile(r":{2,4}(?= |$)|;;(?= |$)")
+_TERM = re.compile(r"(?::{2,4}|;;)(?=\s|$)")
 _REVISION = re.compile(r"v?\d")
 _SENTENCE_WORDS = 5  # an author or a revision under the title has fewer
 
-# inline; the longest target and label bound the time
+# inline; a label may go on in the next line, and the longest ones bound the time
+_LABEL = r"(?:[^\]\n]|\n(?!\n)){0,300}"
 _DROPPED = re.compile(
-    r"\b(?:image|icon|footnote|footnoteref|indexterm2?|anchor|counter2?):[^\s\[\]]{0,300}\[[^\]\n]{0,300}\]"
-    r"|\{[\w-]+\}|\(\(\([^()\n]{1,200}\)\)\)|\[\[[\w.,: -]{1,200}\]\]|<<[^<>,\n]{1,200}>>"
+    rf"\b(?:image|icon|footnote|footnoteref|indexterm2?|anchor|counter2?):[^\s\[\]]{{0,300}}\[{_LABEL}\]"
+    r"|\(\(\([^()\n]{1,200}\)\)\)|\[\[[\w.,: -]{1,200}\]\]|<<[^<>,\n]{1,200}>>"
 )
 _LINK = re.compile(
-    r"((?:link:|xref:|mailto:|(?:https?|ftp|irc)://)[^\s\[\]]{1,300}\[\"?)([^\]\n]{0,300}?)(\"?\^?(?:,[^\]\n=]*=[^\]\n]*)?\])"
+    r"((?:link:|xref:|mailto:|\{[\w-]{1,100}\}|(?:https?|ftp|irc)://)[^\s\[\]]{0,300}\[\"?)"
+    rf"({_LABEL}?)(\"?\^?(?:,[^\]\n=]*=[^\]\n]*)?\])"
 )
-_CROSS_REFERENCE = re.compile(r"(<<[^<>,\n]{1,200},)([^<>\n]{1,200})(>>)")
-_PASSED = re.compile(r"(?<!\w)(\+{1,3}|#{1,2})(?=\S)([^+#\n]{1,200})(?<=\S)(\1)")
+_CROSS_REFERENCE = re.compile(r"(<<[^<>,\n]{1,200},)([^<>]{1,200})(>>)")
+_REFERENCE = re.compile(r"\{[\w-]{1,100}\}")
+_PASSED = re.compile(r"(?<!\w)(\+{1,3}|#{1,2})(?=\S)([^+#`\n]{1,200})(?<=\S)(\1)")
 _ROLE = re.compile(r"\[\.[\w. -]{1,100}\](?=[#*_`])")
 
 
@@ -44,7 +47,7 @@ def mask_asciidoc(text: str) -> str:
     """
     lines = text.split("\n")
     reader = _Lines(lines)
-    return "\n".join(reader.masked(number, line) for number, line in enumerate(lines))
+    return _inline("\n".join(reader.masked(number, line) for number, line in enumerate(lines)))
 
 
 class _Lines:
@@ -138,10 +141,8 @@ class _Lines:
             self._is_header = found[1] == "="
             self._paragraph, self._hides_next = "", False
             marks, title, closing = found[1], found[2], found[3] or ""
-            return "#" * len(marks) + _inline(title) + overwrite(closing, DROP) + line[len(bare) :]
-        if self._is_header and (
-            _REVISION.match(bare) or (len(bare.split()) < _SENTENCE_WORDS and bare[-1] not in ".!?")
-        ):
+            return "#" * len(marks) + title + overwrite(closing, DROP) + line[len(bare) :]
+        if self._is_header and _is_author_or_revision(bare):
             return hidden
         self._is_header = False
         listed = _LISTED.fullmatch(line)
@@ -153,9 +154,15 @@ class _Lines:
             return hidden
         self._before = bare
         if listed:
-            return ITEM + DROP * (len(listed[1]) - 1) + _inline(listed[2])
+            return ITEM + DROP * (len(listed[1]) - 1) + listed[2]
         start = len(line) - len(line.lstrip())
-        return DROP * start + _inline(line[start:])
+        return DROP * start + line[start:]
+
+
+def _is_author_or_revision(line: str) -> bool:
+    """Whether a line under the title is what AsciiDoc takes it for, and not the first sentence."""
+    is_short = len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?"
+    return is_short or "<" in line or bool(_REVISION.match(line))
 
 
 def _inline(text: str) -> str:
@@ -163,7 +170,8 @@ def _inline(text: str) -> str:
     for pattern in (_LINK, _CROSS_REFERENCE):
         text = pattern.sub(_link, text)
     text = _PASSED.sub(lambda found: DROP * len(found[1]) + found[2] + DROP * len(found[3]), text)
-    text = _ROLE.sub(lambda found: overwrite(found[0], DROP), text)
+    for pattern in (_REFERENCE, _ROLE):
+        text = pattern.sub(lambda found: overwrite(found[0], DROP), text)
     return _TERM.sub(lambda found: overwrite(found[0], BREAK), text)
 
 

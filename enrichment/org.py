@@ -13,16 +13,17 @@ _HEADING = re.compile(r"(\*+)(\s+)(.*)")
 _KEYWORDS = re.compile(r"(?:(?:TODO|DONE|NEXT|WAITING|CANCELL?ED)\s+)?(?:\[#[A-Z0-9]\]\s*)?")
 _TAGS = re.compile(r"\s:[\w@#%:]+:\s*$")
 _LISTED = re.compile(r"(\s*(?:[-+]|\d+[.)])\s+|\s+\*\s+)(\S.*)")
-_TERM = re.compile(r" ::(?= |$)")
+_TERM = re.compile(r" ::(?=\s|$)")
 
-# inline; the longest target and label bound the time
+# inline; a label may go on in the next line, and the longest ones bound the time
+_LABEL = r"(?:[^\[\]\n]|\n(?!\n)){1,200}"
 _IMAGE = r"[^\[\]\n]{1,300}\.(?:svg|png|jpe?g|gif|webp)(?:\?[^\[\]\n]{0,200})?"
 _DROPPED = re.compile(
     rf"\[\[{_IMAGE}\]\]|\[\[[^\[\]\n]{{1,300}}\]\[{_IMAGE}\]\]|\[\[[^\[\]\n]{{1,300}}\]\]"
-    r"|\[fn:[^\]\n]{0,300}\]|@@[^@\n]{1,300}@@|<<<?[^<>\n]{1,200}>>>?|\{\{\{[^{}\n]{1,200}\}\}\}"
-    r"|[<\[]\d{4}-\d\d-\d\d[^\]>\n]{0,40}[>\]]|\\\\$"
+    r"|\[fn:(?:[^\]\n]|\n(?!\n)){0,300}\]|@@[^@\n]{1,300}@@|<<<?[^<>\n]{1,200}>>>?|\{\{\{[^{}\n]{1,200}\}\}\}"
+    r"|[<\[]\d{4}-\d\d-\d\d[^\]>\n]{0,40}[>\]]|\\\\(?=\n|$)"
 )
-_LINK = re.compile(r"(\[\[[^\[\]\n]{1,300}\]\[)([^\[\]\n]{1,200})(\]\])")
+_LINK = re.compile(rf"(\[\[[^\[\]\n]{{1,300}}\]\[)({_LABEL})(\]\])")
 _EMPHASIS = re.compile(r"(?<![\w/=~+])([=~/+])(?=[^\s=~/+])([^=~/+\n]{0,200}[^\s=~/+])(\1)(?![\w/=~+])")
 
 
@@ -33,7 +34,7 @@ def mask_org(text: str) -> str:
     """
     lines = text.split("\n")
     reader = _Lines(lines)
-    return "\n".join(reader.masked(number, line) for number, line in enumerate(lines))
+    return _inline("\n".join(reader.masked(number, line) for number, line in enumerate(lines)))
 
 
 class _Lines:
@@ -88,7 +89,7 @@ class _Lines:
             return ""
         end = tags.start() if tags else len(title)
         marks = "#" * level + " " * (len(stars) - level) + space
-        return marks + DROP * start + _inline(title[start:end]) + DROP * (len(title) - end)
+        return marks + DROP * start + title[start:end] + DROP * (len(title) - end)
 
 
 def _lines_before_an_end(lines: list[str], lowered: list[str]) -> Iterator[int]:
@@ -103,9 +104,9 @@ def _lines_before_an_end(lines: list[str], lowered: list[str]) -> Iterator[int]:
 def _text(line: str) -> str:
     """A line of prose. Its indentation means nothing in Org, and code in Markdown."""
     if found := _LISTED.fullmatch(line):
-        return ITEM + DROP * (len(found[1]) - 1) + _inline(found[2])
+        return ITEM + DROP * (len(found[1]) - 1) + found[2]
     start = len(line) - len(line.lstrip())
-    return DROP * start + _inline(line[start:])
+    return DROP * start + line[start:]
 
 
 def _inline(text: str) -> str:

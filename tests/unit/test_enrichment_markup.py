@@ -225,6 +225,7 @@ def test_hidden_text_of_org_is_not_read(hidden: str) -> None:
         ("* Foo\n** Deeper\nReads the logs.", ["Reads the logs."]),
         ("* Foo\n      Reads the logs.\n\n      And writes them.", ["Reads the logs.", "And writes them."]),
         ("Reads [[https://a.b][the *logs*]] of =servers= and ~files~.[fn:1]", ["Reads the logs of servers and files."]),
+        ("Reads [[https://a.b][the logs\n  of servers]].", ["Reads the logs of servers."]),
         ("Reads /all/ of +some+ a/b/c paths.", ["Reads all of some a/b/c paths."]),
         ("- Reads logs\n  - Writes logs\n1) Sorts logs", ["Reads logs", "Writes logs", "Sorts logs"]),
         ("#+begin_quote\nReads the logs.\n#+end_quote", ["Reads the logs."]),
@@ -275,6 +276,7 @@ def test_hidden_text_of_restructuredtext_is_not_read(hidden: str) -> None:
         ("image::a.png[]\n\nWords.", "asciidoc"),
         ("# comment\n#+TITLE: Foo\n", "org"),
         ("* Foo\n:PROPERTIES:\n:END:\n** Bar", "org"),
+        ("* Foo - reads logs\n\n** Usage\n\n** License\n\nWords.", "org"),
         (".. image:: a\n", "restructuredtext"),
     ],
 )
