@@ -64,6 +64,8 @@ test: .venv/dev-ready .venv/model-ready lint
 lint: .venv/dev-ready
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+	@PYTHONWARNINGS=ignore $(BIN)/sqlfluff lint --quiet --processes 2 .
+	@$(BIN)/codespell
 	@$(BIN)/pyright
 
 ui: .venv/ready
