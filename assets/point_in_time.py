@@ -1,11 +1,11 @@
-"""Which snapshot an as-of date is computed from, and whether the source knows that date exactly."""
+"""The snapshot that an as-of date is computed from, and whether the source knows that date exactly."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import duckdb
 
-from assets.table_asset import SQL
+from assets.table_build import SQL
 from resources.common.errors import BadInput
 from resources.warehouse.session import first_row, set_variables, view
 from resources.warehouse.table_store import TableStore
@@ -22,8 +22,8 @@ def known_at(as_of: str) -> datetime:
 
 
 def snapshot_at_or_after(store: TableStore, wanted: str) -> str:
-    """The earliest snapshot that can know a date: later ones have lost more (deletions). Raises BadInput."""
-    known_at(wanted)  # a key that is no date would sort anywhere
+    """The earliest snapshot that can know a date: deletions remove facts from later ones. Raises BadInput."""
+    known_at(wanted)  # raises for a key that is not a date
     snapshots = store.partitions("snapshots")
     later = [s for s in snapshots if s >= wanted]
     if not later:
@@ -35,20 +35,20 @@ def snapshot_at_or_after(store: TableStore, wanted: str) -> str:
     return later[0]
 
 
-def one_origin(store: TableStore, snapshot: str, tables: Sequence[str]) -> str:
-    """The hash of the source that tables of a snapshot were all loaded from. Raises BadInput if they differ in it."""
-    origins = {store.need(table, snapshot).origin or "" for table in tables}
+def single_origin(store: TableStore, snapshot: str, tables: Sequence[str]) -> str:
+    """The hash of the source state that all these tables were loaded from. Raises BadInput if they differ."""
+    origins = {store.require(table, snapshot).origin or "" for table in tables}
     if len(origins) > 1:
         raise BadInput(
             f"the registry tables of {snapshot} were loaded from different states of the source, and their ids do not "
-            "fit together: run load_snapshot for it again"
+            "match: run load_snapshot for it again"
         )
     return origins.pop()
 
 
 def attach_registry(con: duckdb.DuckDBPyConnection, store: TableStore, snapshot: str) -> None:
-    """Makes the registry tables of a snapshot visible, and the macros that look at them as of an instant."""
-    one_origin(store, snapshot, REGISTRY_TABLES)
+    """Creates views of the registry tables of a snapshot, and the macros that query them as of an instant."""
+    single_origin(store, snapshot, REGISTRY_TABLES)
     for table in (*REGISTRY_TABLES, "snapshots"):
         view(con, store, table, snapshot)
     known = first_row(con, "select tables from snapshots")

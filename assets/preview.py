@@ -1,4 +1,4 @@
-"""A few rows as a Markdown table for the UI, with nothing in them that a browser or Markdown would act on."""
+"""A few rows as a Markdown table for the UI, with all HTML and Markdown in them escaped."""
 
 from itertools import islice
 from pathlib import Path
@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROWS, COLUMNS, WIDTH = 5, 8, 60
-# what a browser acts on becomes an entity, what Markdown acts on is escaped: each character once
-HARMLESS = {ord(c): f"&#{ord(c)};" for c in "<>|&"} | {ord(c): f"\\{c}" for c in "\\`*_[]#!"}
+# HTML characters become entities, Markdown characters get a backslash: each character once
+ESCAPES = {ord(c): f"&#{ord(c)};" for c in "<>|&"} | {ord(c): f"\\{c}" for c in "\\`*_[]#!"}
 
 
 def first_rows(path: Path) -> pa.Table:
@@ -29,4 +29,4 @@ def markdown(rows: pa.Table) -> str:
 def _cell(value: object) -> str:
     text = "unknown" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
     text = "".join(c if c.isprintable() else " " for c in text[:WIDTH])
-    return text.translate(HARMLESS)
+    return text.translate(ESCAPES)

@@ -36,10 +36,10 @@ from resources.warehouse.session import run_script, set_variables, view, view_fi
     freshness=FreshnessPolicy.time_window(fail_window=timedelta(days=2)),
 )
 def scores(context: BuildContext) -> pa.Table:
-    """The answer per crate. A score that no model may predict, or of which too little is known, is null and named in
-    `unknown_scores`.
+    """The five scores of each crate, with evidence. A score without a champion, or with too little known about the
+    crate, is null and listed in `unknown_scores`.
 
-    Scores of crates that an event touched since the newest snapshot, or that build on one, are as of that event.
+    Crates that changed since the newest snapshot, and crates that build on them, have scores as of that change.
     """
     dates = context.store.partitions("predictions")
     if not dates:
@@ -58,12 +58,12 @@ def scores(context: BuildContext) -> pa.Table:
 
 
 def _attach_fresh(context: BuildContext) -> None:
-    """Makes `features` and `predictions` visible: the daily ones, and what events since the newest snapshot changed."""
+    """Creates the views `features` and `predictions`: the daily rows, updated by events since the newest snapshot."""
     snapshot = context.store.require("snapshots", context.store.partitions("snapshots")[-1])
     for table in (FRESH_FEATURES, FRESH_PREDICTIONS):
         found = context.store.find(table.name, LATEST)
         if found and found.origin == snapshot.origin:
             view(context.con, context.store, table.name, LATEST)
-        else:  # never made, or what is fresh there is older than the snapshot
+        else:  # never built, or older than the newest snapshot
             context.con.register(table.name, table.arrow.empty_table())
     context.con.execute((SQL / "shared" / "with_fresh.sql").read_text())

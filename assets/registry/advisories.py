@@ -20,5 +20,5 @@ from resources.registry.source import RegistrySource
     partitions=SNAPSHOT_PARTITIONS,
 )
 def advisories(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """Vulnerabilities and warnings, by the time they became known, which is not the date they carry."""
+    """Vulnerabilities and warnings from the time they became known, which is later than the date in the advisory."""
     return load(context, source, ADVISORIES)

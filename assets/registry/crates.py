@@ -19,5 +19,5 @@ from resources.registry.source import RegistrySource
     partitions=SNAPSHOT_PARTITIONS,
 )
 def crates(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """The names that everything else refers to."""
+    """The crates that every other table refers to."""
     return load(context, source, CRATES)

@@ -19,5 +19,5 @@ from resources.registry.source import RegistrySource
     partitions=SNAPSHOT_PARTITIONS,
 )
 def dependencies(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """The graph of any past date: published dependencies never change."""
+    """The dependency graph of any past date, since published dependencies never change."""
     return load(context, source, DEPENDENCIES)

@@ -22,13 +22,13 @@ from resources.warehouse.table_store import TableStore
     partitions=SNAPSHOT_PARTITIONS,
 )
 def downloads(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """Daily downloads: the dump's last 90 days, and the archive's days before, each day once."""
+    """Daily downloads: the last 90 days from the dump, earlier days from the archive, each day once."""
     return load(context, source, DOWNLOADS)
 
 
 @asset_check(asset=downloads, description="No day is missing between the first and the last.")
 def no_missing_days(store: ResourceParam[TableStore], sessions: ResourceParam[Sessions]) -> AssetCheckResult:
-    """A gap is a file of the archive that was lost: features of windows with too many of them are null."""
+    """A gap is a missing file of the archive: features over windows with too many gaps are null."""
     with sessions.open() as con:
         view(con, store, DOWNLOADS.name, store.partitions(DOWNLOADS.name)[-1])
         missing = [str(day) for (day,) in con.execute((SQL / "shared" / "missing_days.sql").read_text()).fetchall()]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.partitions import SNAPSHOT_PARTITIONS
-from assets.point_in_time import one_origin
+from assets.point_in_time import single_origin
 from assets.registry.crates import crates
 from assets.registry.dependencies import dependencies
 from assets.registry.versions import versions
@@ -63,7 +63,7 @@ def _base(context: BuildContext, source: RegistrySource) -> tuple[str, datetime]
     if newest != [context.key]:
         raise BadInput(f"events are counted from the newest snapshot ({newest or 'none'}), not from {context.key}")
     tables = ("snapshots", "crates", "versions", "dependencies")
-    origin = one_origin(context.store, context.key, tables)
+    origin = single_origin(context.store, context.key, tables)
     for table in tables:
         view(context.con, context.store, table, context.key)
     taken_at = first_row(context.con, "select taken_at from snapshots")

@@ -19,5 +19,5 @@ from resources.registry.source import RegistrySource
     partitions=SNAPSHOT_PARTITIONS,
 )
 def owners(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """Who may publish. The source forgets who was removed, so past owners are a lower bound."""
+    """The accounts that may publish. The source forgets removed owners, so past owners are a lower bound."""
     return load(context, source, OWNERS)

@@ -26,9 +26,9 @@ from resources.registry.source import REQUIRED_TABLES
     partitions=SNAPSHOT_PARTITIONS,
 )
 def quarantine(context: BuildContext) -> pa.Table:
-    """Nothing is dropped unseen: each row names its file, its line, and the field that is wrong."""
+    """No row is dropped silently: each rejected row is listed with its file, line and the invalid field."""
     parts = [context.store.require(rejects_of(name).name, context.key) for name in sorted(REQUIRED_TABLES)]
     for name, part in zip(sorted(REQUIRED_TABLES), parts, strict=True):
         if part.origin != context.store.require(name, context.key).origin:
-            raise BadInput(f"{name} {context.key} was refused when it was loaded last: mend that, and load it again")
+            raise BadInput(f"the last load of {name} {context.key} failed: fix its cause and run load_snapshot again")
     return pa.concat_tables([pq.read_table(part.path) for part in parts])

@@ -19,11 +19,11 @@ from resources.registry.source import RegistrySource
     deps=[REGISTRY_SOURCE],
     kinds={"python"},
     partitions=SNAPSHOT_PARTITIONS,
-    # a server that is down for a while; what was fetched by then is not fetched again
+    # a server may be down for a while; files that are complete are not fetched again
     retries=RetryPolicy(max_retries=3, delay=300, backoff=Backoff.EXPONENTIAL),
 )
 def snapshots(context: BuildContext, source: RegistrySource) -> pa.Table:
-    """Brings the snapshot here, verifies every byte of it, and says what the other tables are loaded from."""
+    """Fetches the snapshot, verifies every byte and records what the other tables are loaded from."""
     snapshot = source.fetch(context.key, context.log.info)
     context.origin = snapshot.sha256
     context.report(source_bytes=snapshot.bytes, fetched_bytes=snapshot.bytes_fetched)

@@ -1,4 +1,4 @@
-"""Where facts come from: the left end of the lineage. Nothing here is computed."""
+"""The sources of all facts: the left end of the lineage. Nothing is computed here."""
 
 from dagster import AssetSpec
 
@@ -9,14 +9,14 @@ REGISTRY_SOURCE = AssetSpec(
     group_name="registry",
     kinds={"file"},
     owners=[OWNER],
-    description="Crates, versions, dependencies, owners and downloads as the registry gives them: the bundled registry "
-    "(CRATES_SOURCE=bundled), or the database dump of crates.io (CRATES_SOURCE=crates.io), kept as it was fetched. Its "
-    "bytes are verified before every read.",
+    description="Crates, versions, dependencies, owners and downloads as the registry publishes them: the bundled registry "
+    "(CRATES_SOURCE=bundled) or the database dump of crates.io (CRATES_SOURCE=crates.io), archived as fetched. "
+    "Every byte is verified before each read.",
 )
 ADVISORY_SOURCE = AssetSpec(
     "advisory_source",
     group_name="registry",
     kinds={"file"},
     owners=[OWNER],
-    description="RustSec advisories: each revision with the time at which it was committed to the database.",
+    description="RustSec advisories: every revision, with the time of its commit to the advisory database.",
 )

@@ -19,5 +19,5 @@ from resources.registry.source import RegistrySource
     partitions=SNAPSHOT_PARTITIONS,
 )
 def versions(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """What existed when: the base of every point in time."""
+    """When each version was published: the basis of every point-in-time query."""
     return load(context, source, VERSIONS)

@@ -19,5 +19,5 @@ from resources.registry.source import RegistrySource
     partitions=SNAPSHOT_PARTITIONS,
 )
 def yanks(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """A yank exists from its own time, and so does its undoing."""
+    """A yank is known from the time of the yank, an un-yank from the time of the un-yank."""
     return load(context, source, YANKS)

@@ -138,7 +138,7 @@ def test_snapshot_in_the_future_is_refused(loaded: Resources, registry: Path) ->
 ROWS = {
     "impossible version": ("versions", {"num": "1.2"}, 'num: "1.2" is not a version'),
     "version number too large": ("versions", {"num": f"{2**64}.0.0"}, "is not a version"),
-    "version twice": ("versions", {}, "stands more than once"),
+    "version twice": ("versions", {}, "appears more than once"),
     "name of another crate": ("versions", {"name": "Bad Name!"}, '"Bad Name!" was rejected as a crate'),
     "date in the future": (
         "versions",

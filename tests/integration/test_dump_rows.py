@@ -47,7 +47,7 @@ BAD = {
     "crate: name taken": Bad(
         "crates", {"id": 205, "name": "ALDER-derive", "created_at": AFTER.replace(day=1)}, "ALDER-derive. is another"
     ),
-    "crate: id twice": Bad("crates", {}, 'id: stands more than once|name: "birch-sys" is another', at=1),
+    "crate: id twice": Bad("crates", {}, 'id: appears more than once|name: "birch-sys" is another', at=1),
     "version: id": Bad("versions", {"id": "12e5x"}, 'id: "12e5x" is not a number'),
     "version: crate": Bad("versions", {"id": 902, "crate_id": 999}, "crate_id: 999 is not a crate of the dump"),
     "version: no crate": Bad("versions", {"id": 903, "crate_id": None}, "crate_id: null is not a crate of the dump"),
@@ -68,7 +68,7 @@ BAD = {
     "version: keywords": Bad("versions", {"id": 914, "keywords": "a,b"}, 'keywords: "a,b" is not an array'),
     "version: size": Bad("versions", {"id": 915, "crate_size": "big"}, 'crate_size: "big" is not a number'),
     "version: publisher": Bad("versions", {"id": 916, "published_by": "me"}, 'published_by: "me" is not a number'),
-    "version: id twice": Bad("versions", {}, "id: stands more than once; the first was kept", at=7),
+    "version: id twice": Bad("versions", {}, "id: appears more than once; the first row is used", at=7),
     "dependency: id": Bad("dependencies", {"id": "no"}, 'id: "no" is not a number'),
     "dependency: version": Bad("dependencies", {"id": 9002, "version_id": 999}, "version_id: 999 is not a version of"),
     "dependency: crate": Bad("dependencies", {"id": 9003, "crate_id": 999}, "crate_id: 999 is not a crate of the dump"),
@@ -77,7 +77,7 @@ BAD = {
     "dependency: bool": Bad("dependencies", {"id": 9006, "optional": "maybe"}, 'optional: "maybe" is neither t nor f'),
     "dependency: no bool": Bad("dependencies", {"id": 9007, "default_features": None}, "default_features: .* neither"),
     "dependency: req": Bad("dependencies", {"id": 9008, "req": None}, "req: is missing"),
-    "dependency: id twice": Bad("dependencies", {}, "id: stands more than once", at=11),
+    "dependency: id twice": Bad("dependencies", {}, "id: appears more than once", at=11),
     # of two rows with one id the bad one goes, wherever it stands
     "dependency: bad twin": Bad("dependencies", {"id": 1013, "kind": 8}, 'kind: "8" is not one of 0', at=13),
     "owner: kind": Bad("crate_owners", {"owner_kind": 555}, 'owner_kind: "555" is neither 0 .user. nor 1 .team.', at=5),
@@ -85,7 +85,7 @@ BAD = {
     "owner: id": Bad("crate_owners", {"owner_id": "him"}, 'owner_id: "him" is not a number', at=5),
     "owner: time": Bad("crate_owners", {"owner_id": 77, "created_at": ""}, 'created_at: "" is not a time', at=5),
     "owner: after": Bad("crate_owners", {"owner_id": 78, "created_at": AFTER}, "is after the snapshot", at=5),
-    "owner: twice": Bad("crate_owners", {}, "crate_id, kind, owner_id: stands more than once", at=6),
+    "owner: twice": Bad("crate_owners", {}, "crate_id, kind, owner_id: appears more than once", at=6),
     "downloads: negative": Bad(
         "version_downloads", {"downloads": -5, "date": date(2026, 9, 1)}, 'downloads: "-5" is not'
     ),
@@ -98,7 +98,7 @@ BAD = {
     "downloads: infinity": Bad("version_downloads", {"date": "infinity"}, 'date: "infinity" is not a date'),
     "downloads: version": Bad("version_downloads", {"version_id": 999}, "version_id: 999 is not a version of the dump"),
     "downloads: id": Bad("version_downloads", {"version_id": "v"}, 'version_id: "v" is not a number'),
-    "downloads: twice": Bad("version_downloads", {}, "date, version_id: stands more than once", at=30),
+    "downloads: twice": Bad("version_downloads", {}, "date, version_id: appears more than once", at=30),
 }
 # what is no record at all: its text, and why
 BROKEN = {
@@ -153,7 +153,7 @@ def test_other_rows_stay(spoilt: Spoilt, loaded_dump: Path, one_advisory: Path) 
     assert {place for place in served if found[place] != clean[place]} == set()
     # a crate and a version that stand twice have two texts
     texts = [row["reason"] for row in spoilt.quarantine if row["table_name"] == "texts"]
-    assert texts == ["version_id: stands more than once; the first was kept"] * 2
+    assert texts == ["version_id: appears more than once; the first row is used"] * 2
     assert len(spoilt.quarantine) == len(BAD) + len(BROKEN) + len(texts)
     assert [(row["table_name"], row["number"]) for row in spoilt.quarantine] == sorted(
         (row["table_name"], row["number"]) for row in spoilt.quarantine
@@ -286,7 +286,7 @@ def test_text_that_is_not_utf_8_is_told(tmp_path: Path, one_advisory: Path) -> N
 
 
 def test_repeats_are_of_good_rows_across_batches() -> None:
-    reason = "id: stands more than once; the first was kept"
+    reason = "id: appears more than once; the first row is used"
     schema = pa.schema({"id": pa.int64(), "rejected": pa.string()})
     batches = [
         pa.RecordBatch.from_pydict({"id": ids, "rejected": rejected}, schema)
