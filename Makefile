@@ -5,7 +5,7 @@ export CRATES_DATA ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo backtest refresh test ui sql crate lint bench bench-cache bench-enrichment bench-full clean lock model
+.PHONY: help demo backtest refresh test test-slow ui sql crate lint bench bench-cache bench-enrichment bench-full clean lock model
 
 help:
 	@echo "make demo    run the whole DAG on the bundled registry and print the answer (MODEL=… asks a language model)"
@@ -13,6 +13,7 @@ help:
 	@echo "make backtest  the predictor against what came, on every date that can be tested: docs/backtest.md"
 	@echo "make refresh today's crates.io, from nothing to scores (CRATES_CONTACT=you@example.org)"
 	@echo "make test    lint, types, import rules and every test"
+	@echo "make test-slow  the long fuzz and the kills of whole runs: hours"
 	@echo "make ui      the Dagster UI on http://127.0.0.1:3000 (PORT=… for another)"
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
 	@echo "make crate NAME=serde  what the tables say of one crate, in words"
@@ -61,6 +62,9 @@ refresh: .venv/ready
 test: .venv/dev-ready .venv/model-ready lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+test-slow: .venv/dev-ready .venv/model-ready
+	@$(BIN)/python -m pytest -n 2 -m slow
+
 lint: .venv/dev-ready
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
@@ -91,7 +95,7 @@ bench-enrichment: .venv/dev-ready .venv/model-ready
 bench-full: .venv/dev-ready
 	@$(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))
 
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+COMPILE := uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 lock: .venv/ready
 	@$(COMPILE) pyproject.toml -o requirements.lock

@@ -1,11 +1,16 @@
-"""Lock files, SQL files, typing markers: files that no import reaches."""
+"""Files that no import reaches: locks, SQL, typing markers, workflows, hooks."""
 
+import re
 import subprocess
+import tomllib
 
 import duckdb
 import pytest
+import yaml
 
 from resources.common.settings import PROJECT
+
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 
 def tracked(pattern: str) -> list[str]:
@@ -46,3 +51,30 @@ def test_product_lock_has_no_test_tool() -> None:
 @pytest.mark.parametrize("path", tracked("*.sql"))
 def test_duckdb_parses_sql_file(path: str) -> None:
     assert duckdb.extract_statements((PROJECT / path).read_text())
+
+
+@pytest.mark.parametrize("package", PYPROJECT["tool"]["uv"]["build-backend"]["module-name"])
+def test_shipped_package_is_marked_as_typed(package: str) -> None:
+    assert (PROJECT / package / "py.typed").exists()
+
+
+def steps(workflow: str) -> list[dict]:
+    jobs = yaml.safe_load((PROJECT / workflow).read_text())["jobs"]
+    return [step for job in jobs.values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("workflow", tracked(".github/workflows/*.yml"))
+def test_workflow_runs_targets_that_exist_and_pins_its_actions(workflow: str) -> None:
+    targets = set(re.findall(r"^([\w./-]+):(?!=)", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    for step in steps(workflow):
+        assert re.fullmatch(r"[\w./-]+@v\d+(\.\d+)*", step["uses"]) if "uses" in step else step["run"]
+        for command in re.findall(r"^make (.*)$", step.get("run", ""), re.MULTILINE):
+            words = re.sub(r"\$\{\{.*?\}\}", "", command).split("|")[0].split()
+            wanted = [word for word in words if "=" not in word]
+            assert set(wanted) <= targets, command
+
+
+def test_pre_commit_hooks_are_tools_of_the_lock_file() -> None:
+    for repository in yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]:
+        assert repository["repo"] == "local"
+        assert {hook["language"] for hook in repository["hooks"]} == {"system"}
