@@ -24,7 +24,8 @@ from benchmarks.golden.reading import SLUGS, GoldenCrate, golden
 from enrichment.drafts import CrateReading, CrateText
 from pipeline_defs.build import Resources, build_resources
 from resources.common.settings import Settings
-from resources.language_model.language_model import LanguageModel, Question
+from resources.language_model.language_model import LanguageModel
+from resources.language_model.questions import Question
 from testing.enrichment_runs import Text, publish_texts
 from testing.table_builds import build
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from assets.enrichment.llm_calls import question
 from resources.cache import Cache
-from resources.language_model.language_model import Question, Reply
 from resources.language_model.model_files import ModelFile
+from resources.language_model.questions import Question, Reply
 from resources.language_model.text_embedding import vectors
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def category_columns(category: Category, reply: Reply | None) -> dict[str, Any]:
     """The columns of a category. `reply` is None where no model was asked of it; only a whole one counts."""
     from enrichment.doubt import chosen
 
-    text = reply.text if reply and reply.is_whole else None
+    text = reply.text if reply and reply.is_final else None
     said = chosen(text, category.nearest) if text else None
     return {
         "category": said or category.slug,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from assets.enrichment.replies import columns_of
-from resources.language_model.language_model import Reply
+from resources.language_model.questions import Reply
 
 if TYPE_CHECKING:
     from enrichment.drafts import CrateReading, Draft

@@ -20,7 +20,8 @@ from assets.table_asset import table_asset
 from assets.table_build import SQL, BuildContext
 from resources.cache import Cache
 from resources.cache.resource import CacheResource
-from resources.language_model.language_model import LanguageModel, Reply
+from resources.language_model.language_model import LanguageModel
+from resources.language_model.questions import Reply
 from resources.language_model.reply_journal import ReplyJournal
 from resources.warehouse.session import set_variables, view
 
@@ -52,7 +53,7 @@ def enrichments(
     else:
         known = _known(before, model.sha256)
         with journal.open(context.key, {(key, model.sha256) for key in known}) as replies:
-            known |= {reply.key: reply for reply in replies.held if reply.model == model.sha256}
+            known |= {reply.key: reply for reply in replies.replies if reply.model == model.sha256}
             asking = Asking(language_model, model, replies, known, opened)
             rows = [row for batch in new for row in _rows(batch, asking, opened)]
         report(context, rows, asking)
@@ -71,7 +72,7 @@ def _published(context: BuildContext) -> pa.Table:
 def _known(before: pa.Table, model: str) -> dict[str, Reply]:
     """The replies of a model that the table has, by hash of the prompt."""
     rows = (row for row in before.to_pylist() if row["model"] == model)
-    return {reply.key: reply for row in rows for reply in replies_in(row) if reply.is_whole}
+    return {reply.key: reply for row in rows for reply in replies_in(row) if reply.is_final}
 
 
 def _new_texts(context: BuildContext, before: pa.Table, model: str) -> Iterator[list[dict[str, Any]]]:

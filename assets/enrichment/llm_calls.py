@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resources.cache import Cache
-from resources.language_model.language_model import LanguageModel, Question, Reply
+from resources.language_model.language_model import LanguageModel
 from resources.language_model.model_files import ModelFile
+from resources.language_model.questions import Question, Reply
 from resources.language_model.reply_journal import Journal
 
 # a reply takes 2 to 8 s on the slowest core that was measured; far more is a machine that hangs
@@ -48,7 +49,7 @@ class Asking:
 
     def _keep(self, reply: Reply) -> None:
         self.replies.append(reply)
-        if reply.is_whole:
+        if reply.is_final:
             self.journal.write(reply)
             self.known[reply.key] = reply
             self._cached.set(self._name(reply.key), reply)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from resources.language_model.language_model import Reply
+from resources.language_model.questions import Reply
 
 OTHERWISE = {"key": "prompt_sha256", "text": "reply"}
 # the column of each field; a row's `error` is also that of an answer which cannot be used

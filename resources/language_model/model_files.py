@@ -1,4 +1,4 @@
-"""Model files: by name with a pinned hash, or by path. A file whose bytes are not those expected is never loaded."""
+"""Model files, by name with a pinned hash or by path. A file whose bytes are not the expected ones is never loaded."""
 
 import hashlib
 import json
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resources.common.errors import BadInput
+from resources.common.files import write_atomically
 
 MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A published model: its file name, size and hash; `address` is where its publisher has it."""
+    """A published model: its file name, size and hash, and the folder at `address` that its publisher has it in."""
 
     file: str
     bytes: int
@@ -39,7 +40,7 @@ NAMED = {
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model that is there, with the hash of its bytes."""
+    """A model file that was found, its size in bytes and the hash of its bytes."""
 
     path: Path
     bytes: int
@@ -47,50 +48,56 @@ class ModelFile:
 
 
 def find_model(model: str, sha256: str, folder: str) -> ModelFile:
-    """The file of a named model in `folder`, or at a path. Raises BadInput with what to do."""
+    """The file of a named model in `folder`, or of a model at a path.
+
+    `sha256` is the expected hash of a model given by path, or ''. Raises BadInput if the file is missing, is not GGUF
+    or has other bytes than expected.
+    """
     named = NAMED.get(model)
     path = Path(folder) / named.file if named else Path(model).expanduser()
     if not path.is_file():
-        mend = f"make model MODEL={model} fetches it" if named else f"give a path, or one of {', '.join(NAMED)}"
-        raise BadInput(f"{path} is missing: {mend}")
-    _judge_beginning(path, named)
-    expected, found = (named.sha256 if named else sha256), hash_of(path, Path(folder))
+        hint = f"run `crates model fetch {model}`" if named else f"give a path, or one of {', '.join(NAMED)}"
+        raise BadInput(f"{path} is missing: {hint}")
+    _check_size_and_magic(path, model, named)
+    expected, found = (named.sha256 if named else sha256), file_hash(path, Path(folder))
     if expected and found != expected:
-        mend = "delete it and run make model" if named else "check CRATES_MODEL_SHA256, or fetch it again"
-        raise BadInput(f"{path} is not what was published: sha256 {found}, expected {expected}: {mend}")
+        hint = _fetch_again(model) if named else "check CRATES_MODEL_SHA256 or fetch the file again"
+        raise BadInput(f"{path} has sha256 {found}, expected {expected}: {hint}")
     return ModelFile(path, path.stat().st_size, found)
 
 
-def _judge_beginning(path: Path, named: NamedModel | None) -> None:
+def _check_size_and_magic(path: Path, model: str, named: NamedModel | None) -> None:
     size = path.stat().st_size
     if named and size != named.bytes:
-        raise BadInput(f"{path} has {size:,} bytes, expected {named.bytes:,}: it was cut; make model goes on with it")
+        raise BadInput(f"{path} has {size:,} bytes, expected {named.bytes:,}: {_fetch_again(model)}")
     with path.open("rb") as file:
         magic = file.read(len(MAGIC))
     if magic != MAGIC:
-        raise BadInput(f"{path} begins with {magic!r}, expected {MAGIC!r}: it is no GGUF file, take another")
+        raise BadInput(f"{path} begins with {magic!r}, expected {MAGIC!r}: it is not a GGUF file, use another")
 
 
-def hash_of(path: Path, folder: Path) -> str:
-    """The sha256 of a file, read once: it is kept in `folder` for as long as the file is not touched."""
+def _fetch_again(model: str) -> str:
+    return f"delete it and run `crates model fetch {model}`"
+
+
+def file_hash(path: Path, folder: Path) -> str:
+    """The sha256 of a file. It is cached in `folder` until the file's size, inode or time of change is another."""
     stat = path.stat()
     state = {"path": str(path.absolute()), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inode": stat.st_ino}
-    stamp = folder / f"{hashlib.sha256(state['path'].encode()).hexdigest()[:16]}.json"
-    kept = _kept(stamp)
-    if {**kept, **state} == kept and isinstance(kept.get("sha256"), str):
-        return kept["sha256"]
+    cache = folder / f"{hashlib.sha256(state['path'].encode()).hexdigest()[:16]}.json"
+    cached = _cached(cache)
+    if {**cached, **state} == cached and isinstance(cached.get("sha256"), str):
+        return cached["sha256"]
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    new = stamp.with_suffix(".new")
-    new.write_text(json.dumps({**state, "sha256": sha256}))
-    new.replace(stamp)
+    write_atomically(cache, json.dumps({**state, "sha256": sha256}).encode())
     return sha256
 
 
-def _kept(stamp: Path) -> dict:
+def _cached(cache: Path) -> dict:
     try:
-        kept = json.loads(stamp.read_text())
-    except (FileNotFoundError, ValueError):  # none yet, or cut: the file is read anew
+        cached = json.loads(cache.read_text())
+    except (FileNotFoundError, ValueError):  # not there yet, or damaged: the file is hashed again
         return {}
-    return kept if isinstance(kept, dict) else {}
+    return cached if isinstance(cached, dict) else {}

@@ -1,6 +1,6 @@
-"""Replies of the language model as they come, so that a run that is killed has paid for nothing in vain.
+"""Replies of the language model, written as they arrive, so that a killed run does not lose them.
 
-One file of JSON lines per shard. A line that was cut or spoilt is passed over: its question is asked again.
+One file of JSON lines for each shard. A line that is cut or invalid is ignored: its question is asked again.
 """
 
 import fcntl
@@ -12,25 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from dagster import ConfigurableResource
 from pydantic import TypeAdapter, ValidationError
 
 from resources.common.errors import CannotWrite
-from resources.language_model.language_model import Reply
+from resources.language_model.questions import Reply
 
 _REPLY = TypeAdapter(Reply)
 
 
 @dataclass(frozen=True)
 class Journal:
-    """The open journal of one shard: what it held, and where more is written."""
+    """The open journal of one shard: the replies that it held, and the file that new ones are written to."""
 
-    held: list[Reply]
+    replies: list[Reply]
     file: TextIO
     path: Path
 
     def write(self, reply: Reply) -> None:
-        """Keeps a reply, on the disk before this returns. Raises CannotWrite."""
+        """Writes a reply; it is on the disk when this returns. Raises CannotWrite."""
         try:
             self.file.write(json.dumps(vars(reply)) + "\n")
             self.file.flush()
@@ -39,15 +38,19 @@ class Journal:
             raise CannotWrite(f"cannot write {self.path}: {error.strerror}. Free space there and run again") from error
 
 
-class ReplyJournal(ConfigurableResource):
-    """Journals under `folder`."""
+@dataclass(frozen=True)
+class ReplyJournal:
+    """Journals in `folder`."""
 
     folder: str
 
     @contextmanager
-    def open(self, shard: str, forget: set[tuple[str, str]]) -> Iterator[Journal]:
-        """Opens the journal of a shard for one run; another waits. `forget` are keys and models of which the table has
-        the reply. Raises CannotWrite."""
+    def open(self, shard: str, published: set[tuple[str, str]]) -> Iterator[Journal]:
+        """The journal of a shard, locked: another run waits. Raises CannotWrite.
+
+        `published` holds keys and models of replies that are in the table. They are left out of the journal, and the
+        file is emptied if no other is in it.
+        """
         path = Path(self.folder) / f"{shard}.jsonl"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,24 +60,24 @@ class ReplyJournal(ConfigurableResource):
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            held = [r for r in map(_reply_of, file) if r and r.is_whole and (r.key, r.model) not in forget]
-            journal = Journal(held, file, path)
-            if not held:
+            read = [reply for reply in map(_parsed, file) if reply and reply.is_final]
+            replies = [reply for reply in read if (reply.key, reply.model) not in published]
+            if not replies:
                 file.truncate(0)
-            elif not _ends_whole(path):
+            elif not _ends_with_newline(path):
                 file.write("\n")
-            yield journal
+            yield Journal(replies, file, path)
 
 
-def _reply_of(line: str) -> Reply | None:
+def _parsed(line: str) -> Reply | None:
     try:
         return _REPLY.validate_json(line, strict=True, extra="forbid")
     except ValidationError:
         return None
 
 
-def _ends_whole(path: Path) -> bool:
-    """Whether the last line was written to its end: a new one must not be joined to a torn one."""
+def _ends_with_newline(path: Path) -> bool:
+    """If not, a killed run cut the last line, and the next reply must not be joined to it."""
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"

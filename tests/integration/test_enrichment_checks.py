@@ -57,7 +57,7 @@ def test_without_a_model_a_warning_says_how_to_turn_it_on(without_model: Resourc
     build("enrichments", SHARD, without_model)
     found = wrote_check(without_model)
     assert (found.passed, found.severity) == (False, AssetCheckSeverity.WARN)
-    assert "make model" in (found.description or "")
+    assert "crates model fetch" in (found.description or "")
 
 
 def test_model_whose_answers_cannot_be_used_is_told(with_model: Resources) -> None:

@@ -1,4 +1,4 @@
-"""Replies outlive a run that is killed, and leave the journal when their rows are published."""
+"""Replies survive a killed run, and leave the journal when their rows are published."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from resources.cache.embedded import start_server
 from resources.common.settings import PROJECT
-from resources.language_model.language_model import Reply
+from resources.language_model.questions import Reply
 from resources.language_model.reply_journal import ReplyJournal
 from testing.enrichment_runs import SHARD, Text, asking_tiny, installation, names_in_shard, publish_texts
 from testing.table_builds import build
@@ -20,14 +20,14 @@ from testing.table_builds import build
 REPLY = Reply("p" * 64, "m" * 64, "r", 0.5, '{"summary": "x"}', "stop", 10, 5)
 
 
-def test_journal_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_journal_returns_the_replies_that_were_written_and_not_published(tmp_path: Path) -> None:
     journals = ReplyJournal(folder=str(tmp_path))
     with journals.open(SHARD, set()) as journal:
         journal.write(REPLY)
     with journals.open(SHARD, set()) as journal:
-        assert journal.held == [REPLY]
+        assert journal.replies == [REPLY]
     with journals.open(SHARD, {(REPLY.key, REPLY.model)}) as journal:
-        assert journal.held == []
+        assert journal.replies == []
     assert (tmp_path / f"{SHARD}.jsonl").read_text() == ""
 
 
@@ -44,26 +44,25 @@ def test_journal_gives_back_what_was_written(tmp_path: Path) -> None:
         "{" * 5000,
     ],
 )
-def test_spoilt_lines_of_a_journal_are_passed_over(tmp_path: Path, line: str) -> None:
+def test_invalid_lines_of_a_journal_are_ignored(tmp_path: Path, line: str) -> None:
     path = tmp_path / f"{SHARD}.jsonl"
     path.write_text(f"{json.dumps(vars(REPLY))}\n{line}", encoding="utf-8")
     with ReplyJournal(folder=str(tmp_path)).open(SHARD, set()) as journal:
-        assert journal.held == [REPLY]
+        assert journal.replies == [REPLY]
         journal.write(replace(REPLY, key="q" * 64))
     with ReplyJournal(folder=str(tmp_path)).open(SHARD, set()) as journal:
-        assert [r.key[0] for r in journal.held] == ["p", "q"]
+        assert [r.key[0] for r in journal.replies] == ["p", "q"]
 
 
-def test_run_that_was_killed_keeps_what_it_paid_for(tmp_path: Path) -> None:
+def test_killed_run_loses_no_reply(tmp_path: Path) -> None:
     with_model = asking_tiny(installation(tmp_path))
     many = {name: Text(f"Reads the file format number {n} of an archive.") for n, name in enumerate(names_in_shard(12))}
     publish_texts(with_model, many, "2020-07-21")
     program = (
-        "import sys; sys.path.insert(0, 'tests')\n"
         "from pathlib import Path\n"
-        "from builds import build, tools\n"
-        "from enriching import asking_tiny\n"
-        "from registries import SAMPLE\n"
+        "from testing.enrichment_runs import asking_tiny\n"
+        "from testing.registries import SAMPLE\n"
+        "from testing.table_builds import build, bundled_resources\n"
         f"build('enrichments', {SHARD!r}, asking_tiny(bundled_resources(Path({str(tmp_path / 'data')!r}), SAMPLE)))"
     )
     run = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
@@ -75,17 +74,17 @@ def test_run_that_was_killed_keeps_what_it_paid_for(tmp_path: Path) -> None:
         time.sleep(0.01)
     run.send_signal(signal.SIGKILL)
     run.wait()
-    kept = journal.read_bytes().count(b"\n")
+    written = journal.read_bytes().count(b"\n")
     assert with_model.store.find("enrichments", SHARD) is None
     built = build("enrichments", SHARD, with_model)
-    assert built.context.metrics["cache_hits"] == kept
-    assert built.context.metrics["replies"] == 12 - kept
+    assert built.context.metrics["cache_hits"] == written
+    assert built.context.metrics["replies"] == 12 - written
     assert len(built.rows) == 12
     assert build("enrichments", SHARD, with_model).context.metrics["new_rows"] == 0
     assert journal.read_bytes() == b""
 
 
-def test_what_another_machine_asked_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reply_of_another_machine_comes_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", start_server())
     monkeypatch.setenv("CRATES_CACHE_KEY", "the same on both machines")
     monkeypatch.setenv("CRATES_REDIS_TIMEOUT_MS", "5000")

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from assets.enrichment import llm_calls as asking_module
 from assets.enrichment.enrichments import NO_MODEL
 from pipeline_defs.build import Resources
 from resources.common.errors import BadInput
-from resources.language_model.llama_child import Child
+from resources.language_model.questions import Question
+from resources.language_model.worker_process import WorkerProcess
 from testing.enrichment_runs import (
     ALPHA,
     BETA,
@@ -125,18 +127,18 @@ def test_a_text_too_long_for_the_context_has_its_error_and_the_others_their_rows
 def test_question_whose_process_died_is_asked_again_by_the_next_run_alone(
     with_model: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Child.ask
+    ask = WorkerProcess.ask
 
-    def dies_of_alpha(child: Child, messages: tuple[dict[str, str], ...], schema: dict) -> dict:
-        if ALPHA in messages[-1]["content"]:
-            child.kill()
-        return ask(child, messages, schema)
+    def die_on_alpha(process: WorkerProcess, question: Question) -> dict[str, Any]:
+        if ALPHA in question.messages[-1]["content"]:
+            process.kill()
+        return ask(process, question)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Child, "ask", dies_of_alpha)
+        patched.setattr(WorkerProcess, "ask", die_on_alpha)
         died = rows_of(build("enrichments", SHARD, with_model))
     assert (died[ALPHA]["method"], died[ALPHA]["reply"]) == ("extractive", None)
-    assert "process with the model ended" in died[ALPHA]["error"]
+    assert "the model's process was killed by signal 9" in died[ALPHA]["error"]
     again = build("enrichments", SHARD, with_model)
     assert (again.context.metrics["new_rows"], again.context.metrics["replies"], len(again.rows)) == (1, 1, 3)
     rows = rows_of(again)

@@ -1,4 +1,4 @@
-"""Models by name: fetched from a real server on the loopback, whole and checked, or not there at all."""
+"""Models by name: fetched from a real server on the loopback and checked, or absent."""
 
 import hashlib
 import shutil
@@ -37,11 +37,11 @@ def fetch(server: CratesIoServer, folder: Path) -> Path:
 
 
 def left_in(folder: Path) -> set[str]:
-    """What a fetch left that could be taken for a model or gone on from."""
+    """The files that a fetch left and that another would use."""
     return {path.name for path in folder.iterdir() if path.suffix in (".gguf", ".part")}
 
 
-def test_names_are_pinned_and_a_mirror_has_the_publishers_paths() -> None:
+def test_named_models_have_a_hash_and_the_same_path_on_a_mirror() -> None:
     published = [model for name, model in NAMED.items() if name != "small"]
     assert all(len(bytes.fromhex(model.sha256)) == 32 for model in published)
     for model in published:
@@ -49,33 +49,33 @@ def test_names_are_pinned_and_a_mirror_has_the_publishers_paths() -> None:
         assert address(model, "http://mirror/x/").startswith("http://mirror/x/Qwen/")
 
 
-def test_fetched_once(server: CratesIoServer, tmp_path: Path) -> None:
-    told: list[int] = []
-    path = fetch_model("small", tmp_path, server.url, told.append)
+def test_model_is_fetched_once(server: CratesIoServer, tmp_path: Path) -> None:
+    reported: list[int] = []
+    path = fetch_model("small", tmp_path, server.url, reported.append)
     assert path.read_bytes() == BYTES
-    assert told[-1] == len(BYTES)
+    assert reported[-1] == len(BYTES)
     asked = len(server.requests)
     assert fetch(server, tmp_path) == path
     assert len(server.requests) == asked
     assert left_in(tmp_path) == {"small.gguf"}
 
 
-def test_goes_on_after_a_cut(server: CratesIoServer, tmp_path: Path) -> None:
+def test_fetch_resumes_after_a_cut(server: CratesIoServer, tmp_path: Path) -> None:
     server.faults[URL] = [Fault(), Fault(disconnect_after=2 * MIN_PROGRESS_BYTES)]
     assert fetch(server, tmp_path).read_bytes() == BYTES
     assert server.bytes_sent(URL) == len(BYTES)
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_goes_on_with_what_an_earlier_fetch_left(server: CratesIoServer, tmp_path: Path, ranges: bool) -> None:
-    """A server without ranges begins anew."""
+def test_fetch_resumes_the_partial_file_of_an_earlier_one(server: CratesIoServer, tmp_path: Path, ranges: bool) -> None:
+    """A server without ranges sends the whole file again."""
     server.ranges = ranges
     (tmp_path / "small.gguf.part").write_bytes(BYTES[:MIN_PROGRESS_BYTES])
     assert fetch(server, tmp_path).read_bytes() == BYTES
     assert server.bytes_sent(URL) == len(BYTES) - (MIN_PROGRESS_BYTES if ranges else 0)
 
 
-def test_wrong_bytes_leave_nothing(server: CratesIoServer, tmp_path: Path) -> None:
+def test_wrong_bytes_are_deleted(server: CratesIoServer, tmp_path: Path) -> None:
     server.faults[URL] = [Fault(), Fault(flip_at=MIN_PROGRESS_BYTES)]
     with pytest.raises(BadInput, match=f"expected {SMALL.sha256}: it is deleted"):
         fetch(server, tmp_path)
@@ -84,7 +84,9 @@ def test_wrong_bytes_leave_nothing(server: CratesIoServer, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [BYTES + b"x", BYTES[:-1], b""])
-def test_other_size_is_refused_before_it_is_fetched(server: CratesIoServer, tmp_path: Path, content: bytes) -> None:
+def test_file_of_another_size_is_refused_before_it_is_fetched(
+    server: CratesIoServer, tmp_path: Path, content: bytes
+) -> None:
     server.files[URL] = content
     with pytest.raises(BadInput, match=f"has {len(content):,} bytes, expected {len(BYTES):,}"):
         fetch(server, tmp_path)
@@ -92,7 +94,7 @@ def test_other_size_is_refused_before_it_is_fetched(server: CratesIoServer, tmp_
     assert server.bytes_sent(URL) == 0
 
 
-def test_absent_file_and_unknown_name(server: CratesIoServer, tmp_path: Path) -> None:
+def test_absent_file_and_unknown_name_are_bad_input(server: CratesIoServer, tmp_path: Path) -> None:
     del server.files[URL]
     with pytest.raises(BadInput, match="answered 404"):
         fetch(server, tmp_path)
@@ -100,7 +102,7 @@ def test_absent_file_and_unknown_name(server: CratesIoServer, tmp_path: Path) ->
         fetch_model("large", tmp_path, server.url, lambda _: None)
 
 
-def test_disk_that_has_no_room(server: CratesIoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_needs_enough_free_space(server: CratesIoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9, 9, 1000))
     with pytest.raises(CannotWrite, match="1,000 are free"):
@@ -108,11 +110,13 @@ def test_disk_that_has_no_room(server: CratesIoServer, tmp_path: Path, monkeypat
     assert left_in(tmp_path) == set()
 
 
-def test_damage_behind_our_back_is_seen(server: CratesIoServer, tmp_path: Path) -> None:
+def test_later_damage_is_detected(server: CratesIoServer, tmp_path: Path) -> None:
     path = fetch(server, tmp_path)
     path.write_bytes(BYTES[:-1] + b"\0")
-    with pytest.raises(BadInput, match=r"small\.gguf is not what was published"):
+    with pytest.raises(BadInput, match=r"small\.gguf has sha256 .* delete it and run `crates model fetch small`"):
         find_model("small", "", str(tmp_path))
     path.write_bytes(BYTES[:-9])
-    with pytest.raises(BadInput, match=r"small\.gguf has .* it was cut"):
+    with pytest.raises(
+        BadInput, match=r"small\.gguf has .* bytes, expected .* delete it and run `crates model fetch small`"
+    ):
         find_model("small", "", str(tmp_path))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,8 @@ from assets.enrichment import categories
 from enrichment import doubt
 from enrichment.category import UNKNOWN, Category
 from pipeline_defs.build import Resources
-from resources.language_model.llama_child import Child
+from resources.language_model.questions import Question
+from resources.language_model.worker_process import WorkerProcess
 from testing.enrichment_runs import ALPHA, BETA, GAMMA, SHARD, Text, asking_tiny, installation, publish_texts, rows_of
 from testing.table_builds import build
 
@@ -85,15 +87,15 @@ def test_known_answer_is_taken_from_the_table(large: Resources) -> None:
 def test_category_whose_question_killed_its_process_is_the_embeddings_until_it_is_asked_again(
     large: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Child.ask
+    ask = WorkerProcess.ask
 
-    def dies_of_categories(child: Child, messages: tuple[dict[str, str], ...], schema: dict) -> dict:
-        if "category" in schema["properties"]:
-            child.kill()
-        return ask(child, messages, schema)
+    def die_on_categories(process: WorkerProcess, question: Question) -> dict[str, Any]:
+        if "category" in question.schema["properties"]:
+            process.kill()
+        return ask(process, question)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Child, "ask", dies_of_categories)
+        patched.setattr(WorkerProcess, "ask", die_on_categories)
         died = rows_of(build("enrichments", SHARD, large))
     assert (died[ALPHA]["category_source"], died[ALPHA]["category_reply"]) == ("embedding", None)
     again = build("enrichments", SHARD, large)
