@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from assets.features.features import run_step
+from assets.features.steps import STEPS, run_step
 from assets.point_in_time import attach_registry, set_as_of
-from assets.table_build import SQL
 from benchmarks.scoring import scoring
 from cli import demo
+from cli.runs import execute_runs
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import open_instance
 from resources.common.settings import Settings
@@ -41,8 +41,7 @@ def whole_run(settings: Settings) -> None:
     started = time.monotonic()
     with open_instance(settings) as instance:
         plan = demo.plan(BundledRegistry(folder=str(settings.registry)).newest().key)
-        if not demo.run_plan(build_defs(settings), instance, plan, Console(file=sys.stderr)):
-            sys.exit("the run failed")
+        execute_runs(build_defs(settings), instance, plan, Console(file=sys.stderr))
     report("whole run", time.monotonic() - started, DEMO_SECONDS, "s")
     report("peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, DEMO_GB, "GB")
 
@@ -55,12 +54,12 @@ def steps_of_features(settings: Settings) -> None:
         attach_registry(con, resources.store, AS_OF)
         set_as_of(con, AS_OF)
         total = 0.0
-        for step in sorted((SQL / "features").glob("*.sql")):
+        for step in STEPS:
             started = time.monotonic()
             run_step(con, step)
             seconds = time.monotonic() - started
             total += seconds
-            print(f"  {step.name:<24} {seconds:6.2f} s")
+            print(f"  {step.path.name:<24} {seconds:6.2f} s")
         report("features, all steps", total, FEATURES_SECONDS, "s")
         started = time.monotonic()
         con.execute("select count(*) from built_edges_at('instants') where instant_name = 'now'").fetchall()

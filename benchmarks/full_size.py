@@ -78,7 +78,7 @@ def refresh(cost: Cost, dump: Path, advisories: Path, data: Path) -> None:
         "CRATES_DUMP": str(dump),
         "CRATES_ADVISORY_DB": str(advisories),
     }
-    command = [sys.executable, "-m", "cli.refresh"]
+    command = [sys.executable, "-m", "cli.main", "refresh"]
     started = time.monotonic()
     with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         peak, printed = follow(process)

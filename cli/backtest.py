@@ -1,48 +1,37 @@
-"""`make backtest`: tests the predictor on every labelled date of the bundled registry, and writes docs/backtest.md."""
+"""`crates backtest`: tests the predictor on every labelled date of the bundled registry and writes docs/backtest.md."""
 
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
-from rich.console import Console
-from rich.markup import escape
 
-from assets.point_in_time import REGISTRY_TABLES
-from assets.table_asset import ONLY
+from assets.partitions import LATEST
 from cli import demo
 from cli.backtest_page import render
-from pipeline_defs.build import build_defs
-from pipeline_defs.instance import open_instance
-from resources.common.errors import BadInput, CannotWrite
-from resources.common.settings import PROJECT, Settings
+from cli.runs import PlannedRun, RunInputs
+from cli.terminal import print_line, print_paragraph
+from resources.common.errors import CannotWrite
+from resources.common.settings import BUNDLED, PROJECT, Settings
 from resources.registry.bundled_registry import BundledRegistry
-from resources.registry.source import Snapshot
 from resources.warehouse.session import view
 from resources.warehouse.table_store import TableStore
 
-# those of the demo, and what lies between: earlier tests, and what teaches them
+# those of the demo, and dates between them: earlier tests, and the labels that their models are trained on
 AS_OF = tuple(sorted({*demo.AS_OF, "2020-04-11", "2020-05-09", "2020-05-24"}))
-# what the backtest needs of a run of `make demo`
-MADE_BY = {"load_snapshot": ("snapshots", *REGISTRY_TABLES), "compute_features": ("features", "labels")}
+NEEDED = ("load_snapshot", "compute_features")  # runs of `crates demo` that the backtest reads
 
 
-def plan(store: TableStore, snapshot: Snapshot, as_of: tuple[str, ...] = AS_OF) -> list[tuple[str, str | None]]:
-    """The runs of `make demo` up to labels, less those whose tables are of this snapshot already; then the test."""
-    runs = [(job, key) for job, key in demo.plan(snapshot.key, as_of) if key and job in MADE_BY]
-    return [*(run for run in runs if not _is_made(store, *run, snapshot.sha256)), ("backtest", None)]
-
-
-def _is_made(store: TableStore, job: str, key: str, origin: str) -> bool:
-    found = [store.find(table, key) for table in MADE_BY[job]]
-    return all(table is not None and table.origin == origin for table in found)
+def plan(snapshot: str, as_of: tuple[str, ...] = AS_OF) -> list[PlannedRun]:
+    """The runs of `crates demo` up to labels, then the test."""
+    return [*(run for run in demo.plan(snapshot, as_of) if run[0] in NEEDED), ("backtest", None)]
 
 
 def write_page(settings: Settings, snapshot: str) -> Path:
     """Writes the page of what the warehouse holds, into docs/ if that is the bundled registry. Raises CannotWrite."""
     store = TableStore(root=str(settings.warehouse))
     with duckdb.connect() as con:
-        view(con, store, "walk_forward", ONLY)
+        view(con, store, "walk_forward", LATEST)
         view(con, store, "snapshots", snapshot)
         page = render(con)
     folder = PROJECT / "docs" if settings.registry == PROJECT / "sample" else settings.data
@@ -54,27 +43,15 @@ def write_page(settings: Settings, snapshot: str) -> Path:
     return path
 
 
-def main() -> int:
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)
-    settings = Settings.from_env()
+def run_backtest(settings: Settings, again: bool) -> None:
+    """Executes the runs that are missing (`again`: all) and writes the page. Raises BadInput, CannotWrite,
+    CommandFailed."""
     started = time.monotonic()
-    try:
-        source = BundledRegistry(folder=str(settings.registry))
-        snapshot = source.need(source.newest().key)
-        with open_instance(settings) as instance:
-            runs = plan(TableStore(root=str(settings.warehouse)), snapshot)
-            if not demo.run_plan(build_defs(settings), instance, runs, console):
-                return 1
-        path = write_page(settings, snapshot.key)
-    except (BadInput, CannotWrite) as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}")
-        return 1
-    console.print(f"\nTested in {time.monotonic() - started:.0f} s; every figure is in {escape(str(path))}")
-    console.print(
-        f"and, by test date, in the MLflow experiment backtest (mlflow ui --backend-store-uri sqlite:///{escape(str(settings.mlflow))}/mlflow.db)"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    source = BundledRegistry(folder=str(settings.registry))
+    snapshot = source.require(source.newest().key)
+    inputs = RunInputs.of(settings, snapshot)
+    demo.execute_missing(replace(settings, source=BUNDLED), plan(snapshot.key), inputs, again)
+    path = write_page(settings, snapshot.key)
+    print_line()
+    print_paragraph(f"Tested in {time.monotonic() - started:.0f} s. Every figure is in {path}")
+    print_paragraph("`crates mlflow` shows them by test date in the experiment backtest.")

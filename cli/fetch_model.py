@@ -1,19 +1,16 @@
-"""`make model`: a named language model, fetched from its publisher and checked, into the data folder."""
+"""`crates model fetch`: a named language model, fetched from its publisher and checked, into the data folder."""
 
-import argparse
 import fcntl
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
+from cli.terminal import console, print_line
+from resources.common.errors import BadInput, CannotWrite
 from resources.common.files import fsync_and_rename
 from resources.common.http.client import HttpClient
 from resources.common.settings import Settings
@@ -68,29 +65,18 @@ def _download(named: NamedModel, source: str, partial: Path, progress: Callable[
         raise BadInput(f"{source} has sha256 {found}, expected {named.sha256}: it is deleted; take another server")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="make model", description=__doc__)
-    parser.add_argument("model", nargs="?", help=f"one of {', '.join(NAMED)}; default {DEFAULT}")
-    console = Console(highlight=False, soft_wrap=True)
-    try:
-        settings = Settings.from_env()
-        name = parser.parse_args().model or (settings.model if settings.model in NAMED else DEFAULT)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-            bar = bars.add_task(name, total=NAMED[name].bytes if name in NAMED else None)
-            path = fetch_model(name, settings.models, settings.model_url, lambda done: bars.update(bar, completed=done))
-    except (BadInput, CannotWrite, SourceUnreachable) as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}")
-        return 1
-    console.print(f"{path} is there and checked: CRATES_MODEL={name} turns it on")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def fetch_and_report(settings: Settings, name: str | None) -> None:
+    """Fetches a model with a progress bar. Raises BadInput, CannotWrite, SourceUnreachable."""
+    chosen = name or (settings.model if settings.model in NAMED else DEFAULT)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    output = console()
+    with Progress(*columns, console=output, disable=not output.is_terminal) as bars:
+        bar = bars.add_task(chosen, total=NAMED[chosen].bytes if chosen in NAMED else None)
+        path = fetch_model(chosen, settings.models, settings.model_url, lambda done: bars.update(bar, completed=done))
+    print_line(f"{path} is there and checked: `crates demo --model {chosen}` uses it")

@@ -1,19 +1,15 @@
--- The model, the base rate, logistic regression and the three best signals or formulas of each target, by models that never saw
--- a crate's family.
-with wide as (
-    pivot (from backtests where slice = 'unseen_families' and method != 'champion')
-    on metric in ('roc_auc', 'average_precision', 'brier_skill', 'ece', 'accuracy', 'majority_share')
-    using any_value(value)
-    group by target, test_as_of, method
-),
-
-placed as (
-    select *, list_position(['model', 'base_rate', 'logistic_regression'], method) as place
-    from wide
+-- How many of the 100 crates that the model ranks first had the outcome, beside the best other method and a random choice.
+-- By models that were not trained on any crate of the same project. Needs: `backtests`.
+with tested as (
+    from backtests where slice = 'unseen_families' and metric = 'precision_at_100' and method not in ('champion', 'base_rate')
 )
 
-select target, test_as_of, method, roc_auc, average_precision, brier_skill, ece, accuracy, majority_share
-from placed
-qualify place is not null
-    or row_number() over (partition by target, place is null order by average_precision desc, method) <= 3
-order by target, place nulls last, average_precision desc, method
+select
+    target,
+    any_value(value) filter (method = 'model') as model,
+    any_value(positives / crates) filter (method = 'model') as at_random,
+    max(value) filter (method != 'model') as other,
+    arg_max(replace(method, '_', ' '), (value, method)) filter (method != 'model') as other_name,
+    count(*) filter (method != 'model') as others
+from tested
+group by target

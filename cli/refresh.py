@@ -1,11 +1,11 @@
-"""`make refresh`: today's crates.io, from nothing to scores of the whole registry."""
+"""`crates refresh`: today's crates.io, from nothing to scores of the whole registry."""
 
-import sys
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -18,12 +18,14 @@ from rich.progress import (
 
 from assets.predictions.predictor import CHALLENGER
 from cli.answer import print_answer
-from cli.demo import run_plan
+from cli.demo import execute_missing
+from cli.runs import PlannedRun, RunInputs
+from cli.terminal import console as progress_console
 from ml.targets import TARGETS
-from pipeline_defs.build import build_defs, build_source
+from pipeline_defs.build import build_source
 from pipeline_defs.instance import open_instance
-from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
-from resources.common.settings import Settings
+from pipeline_defs.jobs import train_predictor
+from resources.common.settings import CRATES_IO, Settings
 from resources.registry.source import RegistrySource
 from resources.tracking import Tracking
 
@@ -33,13 +35,13 @@ RETRAIN_DAYS = 7  # as the weekly schedule does
 TRAINING_DAYS_BACK = (501, 365, 232, 116, 43)
 
 
-def plan(key: str, trained_on: date | None) -> list[tuple[str, str | None]]:
+def plan(key: str, trained_on: date | None) -> list[PlannedRun]:
     """The runs that bring everything up to the snapshot of `key`, in order: job and partition key.
 
     `trained_on` is the snapshot that was newest at the last training; None if there was none.
     """
     newest = date.fromisoformat(key)
-    training: list[tuple[str, str | None]] = []
+    training: list[PlannedRun] = []
     if trained_on is None or newest - trained_on > timedelta(days=RETRAIN_DAYS):
         training = [
             *(("compute_features", day.isoformat()) for day in training_dates(newest)),
@@ -50,7 +52,7 @@ def plan(key: str, trained_on: date | None) -> list[tuple[str, str | None]]:
         *training,
         ("compute_features", key),
         ("score_crates", key),
-        ("keep_snapshots", None),
+        ("prune_snapshots", None),
     ]
 
 
@@ -59,8 +61,11 @@ def training_dates(newest: date) -> list[date]:
     return [newest - timedelta(days=days) for days in TRAINING_DAYS_BACK]
 
 
-def trained_on(tracking: Tracking) -> date | None:
-    """The snapshot that was newest when the challengers were trained; None if there are none."""
+def trained_on(tracking: Tracking, instance: DagsterInstance) -> date | None:
+    """The snapshot that was newest at the last whole training; None if there was none."""
+    runs = instance.get_runs(RunsFilter(job_name=train_predictor.name), limit=1)
+    if runs and runs[0].status != DagsterRunStatus.SUCCESS:  # interrupted: only some targets were trained
+        return None
     challengers = [tracking.load(target.name, CHALLENGER) for target in TARGETS]
     return max((date.fromisoformat(c.tags["snapshot"]) for c in challengers if c), default=None)
 
@@ -84,30 +89,21 @@ def fetch(source: RegistrySource, console: Console) -> str:
                 bars[what] = progress.add_task(what, total=total)
             progress.update(bars[what], completed=done)
 
-        def say(line: str) -> None:
-            console.print(escape(line))
-
-        source.fetch(newest.key, say, report if console.is_terminal else None)
+        source.fetch(newest.key, console.print, report if console.is_terminal else None)
     return newest.key
 
 
-def main() -> int:
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)
-    settings = Settings.from_env()
+def run_refresh(settings: Settings, again: bool) -> None:
+    """Fetches the newest snapshot, executes the runs that are missing (`again`: all) and prints the answer.
+
+    Raises BadInput, CannotWrite, SourceUnreachable, CommandFailed.
+    """
     started = time.monotonic()
-    try:
-        key = fetch(build_source(settings), console)
-        console.print(f"fetch {key}: {time.monotonic() - started:.1f} s")
-        with open_instance(settings) as instance:
-            runs = plan(key, trained_on(Tracking(folder=str(settings.mlflow))))
-            if not run_plan(build_defs(settings), instance, runs, console):
-                return 1
-        print_answer(settings, console, time.monotonic() - started)
-    except (BadInput, CannotWrite, SourceUnreachable) as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    settings = replace(settings, source=CRATES_IO)
+    source, console = build_source(settings), progress_console()
+    key = fetch(source, console)
+    console.print(f"fetch {key}: {time.monotonic() - started:.1f} s")
+    with open_instance(settings) as instance:
+        last_trained = trained_on(Tracking(folder=str(settings.mlflow)), instance)
+    execute_missing(settings, plan(key, last_trained), RunInputs.of(settings, source.require(key)), again)
+    print_answer(settings, time.monotonic() - started)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.instance.ref import InstanceRef
 
 from assets.partitions import DATE_PARTITIONS, SNAPSHOT_PARTITIONS
 from resources.common.errors import CannotWrite
@@ -14,6 +15,7 @@ from resources.common.processes import has_ended, process_token
 from resources.common.settings import PROJECT, Settings
 
 PROCESS_TAG = ".dagster/crates_process"  # token of the command line that executes a run
+NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 
 
 def process_tags() -> dict[str, str]:
@@ -49,7 +51,9 @@ def register_dates(instance: DagsterInstance, keys: Iterable[str]) -> None:
 def open_instance(settings: Settings) -> DagsterInstance:
     """The persistent instance: its runs show in the UI. Closes runs whose command line has ended."""
     prepare_home(settings)
-    instance = DagsterInstance.get()
+    # not DagsterInstance.get(): capturing the output of a step takes four processes, which print tracebacks at Ctrl-C
+    ref = InstanceRef.from_dir(str(settings.dagster_home), overrides={"compute_logs": NO_CAPTURE})
+    instance = DagsterInstance.from_ref(ref)
     for record in instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
         run = record.dagster_run
         token = run.tags.get(PROCESS_TAG)

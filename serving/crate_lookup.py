@@ -10,6 +10,7 @@ import msgspec
 from ml.targets import TARGETS
 from resources.cache import Cache
 from resources.common.errors import BadInput
+from resources.common.settings import Settings
 from resources.warehouse.session import first_row, set_variables, view
 from resources.warehouse.table_store import TableStore, table_tag
 
@@ -19,6 +20,11 @@ TABLES = ("scores", "culprits", "predictions", "fresh_predictions", "features", 
 TTL_S = 3600.0
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # crates.io accepts no other
 SCORES = "scores"
+HOW_TO_START = (
+    "run `crates demo` (three minutes, on the registry that comes with this project) or `crates refresh` (today's "
+    "crates.io) first"
+)
+MIN_LETTERS = 3  # half of all short names are one edit away from a shorter one
 
 
 def look_up(store: TableStore, cache: Cache, name: str) -> dict[str, Any] | None:
@@ -36,7 +42,7 @@ def look_up(store: TableStore, cache: Cache, name: str) -> dict[str, Any] | None
 def suggest_names(store: TableStore, name: str) -> list[str]:
     """At most five names of crates that are spelled nearly like `name`, the nearest first. Raises BadInput."""
     letters = "".join(re.findall(r"[A-Za-z0-9_-]+", name))
-    if not NAME.fullmatch(letters):
+    if not NAME.fullmatch(letters) or len(letters) < MIN_LETTERS:
         return []
     with duckdb.connect() as con:
         _view_newest(con, store, SCORES)
@@ -44,13 +50,16 @@ def suggest_names(store: TableStore, name: str) -> list[str]:
         return [found for (found,) in con.execute(SUGGESTIONS.read_text()).fetchall()]
 
 
+def require_tables(settings: Settings) -> None:
+    """Raises BadInput if there is no table to read."""
+    if not settings.catalog.exists():
+        raise BadInput(f"no tables in {settings.data} yet: {HOW_TO_START}")
+
+
 def require_scores(store: TableStore) -> None:
     """Raises BadInput if there are no scores to look up."""
     if not store.partitions(SCORES):
-        raise BadInput(
-            f"no scores in {store.root} yet: run `crates demo` (three minutes, on the registry that comes with this "
-            "project) or `crates refresh` (today's crates.io)"
-        )
+        raise BadInput(f"no scores in {store.root} yet: {HOW_TO_START}")
 
 
 def canonical(name: str) -> str:

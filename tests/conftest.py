@@ -15,7 +15,7 @@ from resources.cache import close_caches
 from resources.common.settings import PROJECT, Settings
 from testing.advisory_database import adds, row, write_repository
 from testing.dumps import SMALL_AT, small_dump, zip_bytes
-from testing.live_source import live_tools, load
+from testing.live_source import live_resources, load
 from testing.registries import SAMPLE, slice_of_sample
 
 os.environ["DO_NOT_TRACK"] = "true"
@@ -46,7 +46,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not printed.exists():
-            command = [sys.executable, "-m", "cli.demo"]
+            command = [sys.executable, "-m", "cli.main", "demo"]
             environment = {**os.environ, "CRATES_DATA": str(folder / "data"), "CRATES_REGISTRY": str(SAMPLE)}
             done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
@@ -80,5 +80,5 @@ def loaded_dump(tmp_path_factory: pytest.TempPathFactory, one_advisory: Path) ->
     """The data folder of an installation that has loaded the small dump; the dump lies beside it. To read, or copy."""
     folder = tmp_path_factory.mktemp("dump")
     (folder / "dump.zip").write_bytes(zip_bytes(small_dump(), "2026-08", SMALL_AT))
-    load(live_tools(folder / "data", folder / "dump.zip", one_advisory))
+    load(live_resources(folder / "data", folder / "dump.zip", one_advisory))
     return folder / "data"

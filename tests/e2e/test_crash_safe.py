@@ -22,10 +22,10 @@ PROGRAM = f"""
 import sys
 import ml.targets
 ml.targets.TARGETS = ml.targets.TARGETS[:1]
-from cli import demo
+from cli import demo, main
 plan = demo.plan
 demo.plan = lambda snapshot: [run for run in plan(snapshot, {AS_OF!r}) if run[0] != "enrich_texts"]
-sys.exit(demo.main())
+sys.exit(main.main(["demo", "--again"]))
 """
 
 

@@ -23,7 +23,7 @@ from resources.common.settings import PROJECT, Settings
 
 Demo = tuple[Settings, str]
 # the bundled registry is of the past: nothing happens in it, no snapshot is kept; walk_forward is `make backtest`'s
-NOT_MADE = ("events", "fresh_features", "fresh_predictions", "kept_snapshots", "walk_forward")
+NOT_MADE = ("events", "fresh_features", "fresh_predictions", "retained_snapshots", "walk_forward")
 ADOPTED = ("popularity", "quality")  # targets that tell whether others build on a crate
 MADE = {name: table for name, table in TABLES.items() if name not in NOT_MADE}
 
@@ -154,11 +154,11 @@ def test_scores_are_chances_that_things_go_well(sql: duckdb.DuckDBPyConnection) 
     assert one(sql, "select median(security) > 0.99 from scores") == (True,)
 
 
-def test_culprits_say_who_must_act(sql: duckdb.DuckDBPyConnection) -> None:
-    query = "select who, actor, remedy from culprits where crate = 'actix_web' and culprit = 'trust-dns-proto'"
-    who, actor, remedy = one(sql, query)
-    assert (who, actor) == ("you", "actix-web")
-    assert remedy.startswith("require actix-http ")
+def test_culprits_name_the_crate_that_must_act(sql: duckdb.DuckDBPyConnection) -> None:
+    query = "select fixable_by, actor, remedy from culprits where crate = 'actix_web' and culprit = 'trust-dns-proto'"
+    fixable_by, actor, remedy = one(sql, query)
+    assert (fixable_by, actor) == ("you", "actix-web")
+    assert remedy.startswith("upgrade actix-http to ")
 
 
 def ask(shell: str, catalog: Path, query: str, *options: str) -> list[str]:
@@ -174,7 +174,11 @@ def test_sql_while_a_run_writes(tmp_path: Path, small_registry: Path) -> None:
     settings = replace(Settings.from_env(), data=tmp_path / "data", registry=small_registry)
     environment = {**os.environ, "CRATES_DATA": str(settings.data), "CRATES_REGISTRY": str(small_registry)}
     run = subprocess.Popen(
-        [sys.executable, "-m", "cli.demo"], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "cli.main", "demo", "--again"],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     shell = shutil.which("duckdb", path=str(Path(sys.executable).parent))
     assert shell

@@ -62,7 +62,7 @@ def refresh(home: Path, url: str, **more: str) -> subprocess.CompletedProcess:
         "CRATES_THREADS": "2",
         **more,
     }
-    command = [sys.executable, "-m", "cli.refresh"]
+    command = [sys.executable, "-m", "cli.main", "refresh"]
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -93,7 +93,7 @@ def fetched(printed: str) -> tuple[int, int]:
 def test_without_a_contact_nothing_is_asked(home: Path, server: CratesIoServer) -> None:
     done = refresh(home, server.url, CRATES_CONTACT="")
     assert done.returncode == 1
-    assert "set CRATES_CONTACT to your e-mail address or web page" in done.stdout.replace("\n", " ")
+    assert "set CRATES_CONTACT to your e-mail address or web page" in done.stderr
     assert server.requests == []
 
 
@@ -155,7 +155,7 @@ def test_older_dump_is_refused_and_the_newest_snapshot_stays(home: Path, server:
     server.files[DUMP] = zip_bytes(dump, "2026-08", STAMP)
     done = refresh(home, server.url)
     assert done.returncode == 1
-    assert "older than the newest here" in done.stdout.replace("\n", " ")
+    assert "older than the newest here" in done.stderr
     assert ask(home, "select * from scores order by crate") == before
 
 

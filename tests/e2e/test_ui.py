@@ -47,7 +47,7 @@ BESIDE = (
     "texts",
     "enrichments",
     "quarantine",
-    "kept_snapshots",
+    "retained_snapshots",
     "events",
     "culprits",
     "drift",
@@ -142,7 +142,7 @@ def ui(demo: tuple[Settings, str], tmp_path_factory: pytest.TempPathFactory) -> 
         "CRATES_DATA": str(running.settings.data),
         "CRATES_REGISTRY": str(running.settings.registry),
     }
-    command = [sys.executable, "-m", "cli.ui", "--port", running.url.rpartition(":")[2]]
+    command = [sys.executable, "-m", "cli.main", "ui", "--port", running.url.rpartition(":")[2]]
     log = folder / "log"
     with log.open("w") as out:
         process = subprocess.Popen(

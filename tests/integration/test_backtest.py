@@ -10,8 +10,9 @@ from dagster import AssetKey
 from rich.console import Console
 
 from assets.schemas.predictions import WALK_FORWARD
-from cli import backtest, demo
+from cli import backtest
 from cli.backtest_page import render
+from cli.runs import RunInputs, execute_runs, missing_runs
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import open_instance
 from resources.common.settings import Settings
@@ -121,20 +122,20 @@ def test_same_rows_give_the_same_page(rows: list[dict]) -> None:
     assert page(rows) == page(rows[::-1])
 
 
-def test_backtest_runs_on_what_is_missing_and_adds_nothing_twice(settings: Settings) -> None:
+def test_backtest_runs_what_is_missing_and_adds_nothing_twice(settings: Settings) -> None:
     resources = build_resources(settings)
     store, snapshot = resources.store, resources.source.require("2020-07-20")
-    runs = backtest.plan(store, snapshot, DATES)
+    runs, inputs = backtest.plan(snapshot.key, DATES), RunInputs.of(settings, snapshot)
     assert runs == [("load_snapshot", "2020-07-20"), *(("compute_features", day) for day in DATES), ("backtest", None)]
     defs, console = build_defs(settings), Console(file=StringIO())
     with open_instance(settings) as instance:
-        assert demo.run_plan(defs, instance, runs, console)
+        execute_runs(defs, instance, runs, console, inputs)
         made = instance.get_latest_materialization_event(AssetKey("walk_forward"))
         assert made and made.asset_materialization
         figures = str(made.asset_materialization.metadata["figures"].value)
         before, logged = store.require("walk_forward", "latest"), _logged(settings)
-        assert backtest.plan(store, snapshot, DATES) == [("backtest", None)]
-        assert demo.run_plan(defs, instance, [("backtest", None)], console)
+        assert missing_runs(defs, instance, store, runs, inputs) == []
+        execute_runs(defs, instance, [("backtest", None)], console, inputs)
     assert "| maintenance | 2020-06-07 | ROC-AUC |" in figures
     assert store.require("walk_forward", "latest").sha256 == before.sha256
     assert _logged(settings) == logged

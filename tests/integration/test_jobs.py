@@ -21,6 +21,7 @@ from dagster import (
 )
 
 from cli import demo
+from cli.runs import QUIET
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import PROCESS_TAG, open_instance, register_dates, register_snapshots
 from pipeline_defs.schedules import daily_enrichment, daily_labels, daily_snapshot, weekly_training
@@ -47,8 +48,8 @@ def test_range_of_dates_is_one_run(project: tuple[Definitions, DagsterInstance])
     register_snapshots(instance, ["2020-07-20"])
     register_dates(instance, ["2020-07-20", "2020-06-07", "2019-11-11"])
     load, compute = (defs.resolve_job_def(name) for name in ("load_snapshot", "compute_features"))
-    assert load.execute_in_process(instance=instance, partition_key="2020-07-20", run_config=demo.QUIET).success
-    result = compute.execute_in_process(instance=instance, tags=RANGE, run_config=demo.QUIET)
+    assert load.execute_in_process(instance=instance, partition_key="2020-07-20", run_config=QUIET).success
+    result = compute.execute_in_process(instance=instance, tags=RANGE, run_config=QUIET)
     assert result.success
     events = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey("features")]
     rows = {e.partition or "": e.materialization.metadata["dagster/row_count"].value for e in events}
@@ -63,7 +64,7 @@ def test_score_snapshot_takes_a_loaded_snapshot_to_scores(project: tuple[Definit
     runs = demo.plan("2020-07-20", ("2020-03-26", "2020-04-25", "2020-06-07"))[:-1]
     runs.remove(("enrich_texts", None))
     results = [
-        defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key, run_config=demo.QUIET)
+        defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key, run_config=QUIET)
         for job, key in [*runs, ("score_snapshot", "2020-07-20")]
     ]
     assert all(result.success for result in results)
