@@ -1,4 +1,4 @@
-"""An installation on a crates.io dump, and its tables built without Dagster."""
+"""An installation with a crates.io dump as its source, and its tables built without Dagster."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from testing.table_builds import build, resources_of
 
 KEY = SMALL_AT[:10]
 NEXT_AT, NEXT_KEY = SMALL_AT.replace("11-20", "11-21"), "2026-11-21"
-# in the order in which they refer to each other
+# in the order of their references
 TABLES = ("crates", "versions", "yanks", "dependencies", "owners", "downloads", "advisories", "texts")
 
 # the bytes of every partition: (table, key) to sha256
@@ -27,7 +27,7 @@ State = dict[tuple[str, str], str]
 
 
 def live_resources(data: Path, dump: str | Path, advisory_db: Path, **settings: object) -> Resources:
-    """The resources of an installation in `data` that reads `dump`, a path or an address."""
+    """The resources of an installation in `data` that reads `dump`, a path or a URL."""
     live = replace(
         Settings.from_env(),
         data=data,
@@ -48,16 +48,16 @@ def source_of(resources: Resources) -> CratesIoDump:
 
 
 def archive_of(resources: Resources) -> SnapshotArchive:
-    """The snapshots that were fetched."""
+    """The archive of the fetched snapshots."""
     return source_of(resources).archive
 
 
 def silent(line: str) -> None:
-    """What takes no interest in progress."""
+    """A log callback that does nothing."""
 
 
 def load(resources: Resources, key: str = KEY, tables: Iterable[str] = (*TABLES, "quarantine")) -> State:
-    """Fetches a snapshot and builds its tables; returns what stands then."""
+    """Fetches a snapshot, builds its tables and returns the state."""
     for table in ("snapshots", *tables):
         built = build(table, key, resources)
         assert built.published, [outcome.message for outcome in built.outcomes if not outcome.passed]
@@ -65,7 +65,7 @@ def load(resources: Resources, key: str = KEY, tables: Iterable[str] = (*TABLES,
 
 
 def state(resources: Resources) -> State:
-    """The bytes of every table that is served, but for `snapshots`, which says what was read last."""
+    """The hashes of all tables except `snapshots`, which has the time of the last read."""
     tables = resources.store.tables()
     return {(t, p.key): p.sha256 for t, partitions in tables.items() if t != "snapshots" for p in partitions}
 
@@ -76,7 +76,7 @@ def rows(resources: Resources, table: str, key: str = KEY) -> list[dict]:
 
 
 def pack(tables: dict[str, bytes], timestamp: str = SMALL_AT) -> bytes:
-    """A dump's zip of CSV files, whatever is in them."""
+    """A dump's zip with these CSV files, valid or not."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("metadata.json", json.dumps({"timestamp": timestamp}))
@@ -86,6 +86,6 @@ def pack(tables: dict[str, bytes], timestamp: str = SMALL_AT) -> bytes:
 
 
 def line_ends(content: bytes, record: list[str]) -> list[int]:
-    """The lines, from 1, at which the records that have all of these fields end: by Python's own CSV reader."""
+    """The lines (from 1) where the records with all of these fields end, by Python's csv module."""
     lines = csv.reader(line + "\n" for line in content.decode(errors="replace").split("\n"))
     return [lines.line_num for found in lines if set(record) <= set(found)]

@@ -13,8 +13,12 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from resources.advisories import fields
-from resources.advisories.schema import OSV_ADVISORIES, Rejected, Unreadable
+from resources.advisories.schema import ADVISORIES, Rejected, Unreadable
 from testing.osv_archive import open_members
+
+# OSV has no requirements: `patched` and `unaffected` are null, and each event is one of its two fields
+EVENT = pa.struct({"introduced": pa.string(), "fixed": pa.string()})
+OSV_ADVISORIES = ADVISORIES.append(pa.field("events", pa.list_(EVENT)))
 
 FILE = re.compile(rf"(?P<id>{fields.ID.pattern})\.json")
 VERSION = re.compile(r"[0-9]{1,19}\.[0-9]{1,19}\.[0-9]{1,19}(-[0-9A-Za-z.-]{1,100})?(\+[0-9A-Za-z.-]{1,100})?")

@@ -28,7 +28,7 @@ Pairs = set[tuple[str, str]]  # (advisory, version)
 def session_of(folder: Path, advisories: list[Row]) -> duckdb.DuckDBPyConnection:
     """A session with the advisories as both readers give them (`of_git`, `of_osv`), through a repository and a zip."""
     con = Sessions(scratch=str(folder), memory="1GB", threads=2).open()
-    con.execute((PROJECT / "resources" / "advisories" / "affected.sql").read_text())
+    con.execute((PROJECT / "testing" / "osv_affected.sql").read_text())
     repository = write_repository(folder / "advisories.git", [adds(advisories, datetime(2021, 12, 1))])
     con.register("of_git", read_repository(repository, []))
     con.register("of_osv", read_osv(osv_zip(osv_export(advisory) for advisory in advisories), []).table)

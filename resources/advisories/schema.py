@@ -28,10 +28,6 @@ ADVISORIES = pa.schema(
     }
 )
 
-# OSV has no requirements: `patched` and `unaffected` are null, and each event has one of its two versions.
-EVENT = pa.struct({"introduced": pa.string(), "fixed": pa.string()})
-OSV_ADVISORIES = ADVISORIES.append(pa.field("events", pa.list_(EVENT)))
-
 INFORMATIONAL = ("notice", "unmaintained", "unsound")
 OWN_LICENSE = "CC0-1.0"
 

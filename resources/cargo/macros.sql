@@ -4,8 +4,8 @@
 --   20 digits each of major, minor and patch; then `~` for a release, or the pre-release's
 --   identifiers; then `!` and the build metadata's identifiers, if any.
 -- An identifier is `0` + its length + digits when numeric, `1` + text when not, and ends in a space,
--- so numeric sorts before text and a prefix before what it begins.
--- `x || '"'` is the first key after version x and all its builds, and before any other version.
+-- so numeric sorts before text, and a prefix before longer texts.
+-- `x || '"'` sorts after version x with any build metadata, and before every later version.
 
 create or replace macro cargo_identifiers(dotted) as
     list_aggregate(
@@ -14,7 +14,7 @@ create or replace macro cargo_identifiers(dotted) as
             lambda part: case
                 when regexp_full_match(part, '[0-9]+')
                     then '0' || lpad(length(ltrim(part, '0'))::varchar, 3, '0') || ltrim(part, '0')
-                        -- of equal numbers the one with fewer leading zeros is less (build metadata has them)
+                        -- of equal numbers, the one with fewer leading zeros sorts first (build metadata only)
                         || case when part[1] = '0' then lpad((length(part) - length(ltrim(part, '0')))::varchar, 3, '0') else '' end
                         || ' '
                 else '1' || part || ' '
@@ -26,7 +26,7 @@ create or replace macro cargo_identifiers(dotted) as
 create or replace macro cargo_triple(major, minor, patch) as
     lpad(major::varchar, 20, '0') || lpad(minor::varchar, 20, '0') || lpad(patch::varchar, 20, '0');
 
--- null where `num` is not a version; leading zeros, which crates.io took in early days, are read as numbers
+-- null if `num` is not a version; leading zeros, which crates.io accepted at first, are allowed
 create or replace macro cargo_version_pattern() as
     '^([0-9]{1,20})\.([0-9]{1,20})\.([0-9]{1,20})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$';
 
@@ -34,7 +34,7 @@ create or replace macro cargo_version_parts(num) as
     regexp_extract(num, cargo_version_pattern(), ['major', 'minor', 'patch', 'pre', 'build']);
 
 create or replace macro cargo_key_of(p) as
-    -- an empty or too large number is null, and so is the key
+    -- a missing or too large number makes the key null
     cargo_triple(try_cast(p.major as ubigint), try_cast(p.minor as ubigint), try_cast(p.patch as ubigint))
         || case when p.pre = '' then '~' else cargo_identifiers(p.pre) end
         || case when p.build = '' then '' else '!' || cargo_identifiers(p.build) end;
@@ -46,5 +46,5 @@ create or replace macro cargo_is_prerelease(version_key) as version_key[61] != '
 -- major, minor and patch of a key: what a pre-release must share with a comparator to match at all
 create or replace macro cargo_key_triple(version_key) as version_key[1:60];
 
--- the name that is unique on crates.io: case, - and _ make no other crate
+-- crates.io treats names as equal if they differ in case, - and _ only
 create or replace macro cargo_canonical(name) as lower(replace(name, '-', '_'));

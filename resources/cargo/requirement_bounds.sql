@@ -1,13 +1,13 @@
--- One row per distinct requirement text: the keys that match it, as bounds lower <= key < upper.
+-- One row per distinct requirement, with the version keys that match it as bounds lower <= key < upper.
 --
 -- Releases match between `lower` and `upper`. A pre-release matches only if it also shares
 -- major.minor.patch with a comparator that names a pre-release (`pre_triples`), between
 -- `pre_lower` and `pre_upper`: partial comparators (`>=1.2`) treat the two differently.
--- A text that is not a requirement by Cargo's rules has null bounds.
+-- A text that is not a valid Cargo requirement has null bounds.
 -- `requirements` names a relation with a column `req`. Rules: the `semver` crate's `eval.rs`.
 create or replace macro cargo_requirement_bounds(requirements) as table
 with comparators as (
-    -- blanks are spaces, nothing else
+    -- the only whitespace that Cargo allows is the space
     select req, trim(text, ' ') as text
     from (select distinct req from query_table(requirements)),
         unnest(string_split(req, ',')) as parts(text)
@@ -39,10 +39,10 @@ typed as (
         try_cast(c.patch as hugeint) as patch,
         c.pre,
         c.major != ''
-            -- `1.*.*` is `1.*`, and `1.*.3` is nothing
+            -- `1.*.*` means `1.*`; `1.*.3` is invalid
             and not (c.minor in ('*', 'x', 'X') and regexp_full_match(c.patch, '[0-9]+'))
             and not (c.pre || c.build != '' and not regexp_full_match(c.patch, '[0-9]+'))
-            -- `*` stands alone
+            -- `*` must be the only comparator
             and not (c.major in ('*', 'x', 'X') and trim(req, ' ') not in ('*', 'x', 'X'))
             -- each number has 64 bits
             and coalesce(try_cast(c.major as hugeint), 0) < 18446744073709551616
@@ -62,7 +62,7 @@ operators as (
             else written_op
         end as op,
         cargo_triple(major, coalesce(minor, 0), coalesce(patch, 0)) as triple,
-        -- the first triple after everything that shares the parts given
+        -- the first triple after all that share the given parts
         case
             when minor is null then cargo_triple(major + 1, 0, 0)
             when patch is null then cargo_triple(major, minor + 1, 0)
@@ -114,7 +114,7 @@ bounds as (
 
 select
     req,
-    -- the crate reads 32 comparators at most
+    -- the `semver` crate allows at most 32 comparators
     bool_and(is_valid) and count(*) <= 32 as is_valid,
     case when bool_and(is_valid) and count(*) <= 32 then max(lower) end as lower,
     -- '\x7F' sorts after every key
@@ -126,9 +126,9 @@ select
     max(pre_lower) as pre_lower,
     coalesce(min(pre_upper), chr(127)) as pre_upper,
     bool_and(op = '*') as is_wildcard,
-    -- no upper end: tomorrow's breaking release matches too
+    -- no upper bound: future breaking releases match too
     bool_and(upper is null) and not bool_and(op = '*') as is_unbounded,
-    -- `=1.2.3`: one version only
+    -- `=1.2.3`: exactly one version
     bool_or(op = '=' and pre_lower || '"' = pre_upper) as is_exact
 from bounds
 group by req

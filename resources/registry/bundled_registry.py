@@ -1,4 +1,4 @@
-"""The bundled registry: a folder of Parquet files and a manifest, read only after its bytes are verified."""
+"""The bundled registry: a folder of Parquet files whose hashes are in a manifest and are verified before use."""
 
 import hashlib
 import json
@@ -12,19 +12,26 @@ import pyarrow.parquet as pq
 
 from resources.common.errors import BadInput
 from resources.registry.columns import COLUMNS
-from resources.registry.source import Newest, RegistrySource, Report, Say, Snapshot, Unread, not_in_the_future, query_of
+from resources.registry.source import (
+    AvailableSnapshot,
+    LogLine,
+    ProgressCallback,
+    RegistrySource,
+    Snapshot,
+    UnreadableRecord,
+    read_query,
+    refuse_future,
+)
 from resources.warehouse.session import view_files
 
 TEXTS = "descriptions.csv"
-
-
 TABLES = ("crates", "versions", "yanks", "dependencies", "advisories", "texts")
 SQL = Path(__file__).parent / "bundled"
 
 
 @dataclass(frozen=True)
 class BundledRegistry(RegistrySource):
-    """One snapshot of the registry and the advisories, in `folder` (format: `sample/README.md`)."""
+    """One snapshot of the registry and of the advisories, in `folder` (format: `sample/README.md`)."""
 
     folder: str
 
@@ -33,7 +40,7 @@ class BundledRegistry(RegistrySource):
         return Path(self.folder) / "registry"
 
     def manifest(self) -> dict:
-        """`snapshot_at`, and per file its `sha256`. Raises BadInput if it cannot be read."""
+        """`snapshot_at`, `advisories_at`, `source`, and the `sha256` of each file. Raises BadInput if it is invalid."""
         path = self._files / "manifest.json"
         try:
             manifest = json.loads(path.read_text())
@@ -43,20 +50,20 @@ class BundledRegistry(RegistrySource):
             for name in (*(f"{table}.parquet" for table in COLUMNS), TEXTS):
                 manifest["files"][name]["sha256"]
         except FileNotFoundError as error:
-            raise BadInput(f"{path} is missing: {_mend(path)}") from error
+            raise BadInput(f"{path} is missing: {_recovery_hint(path)}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{path} cannot be read ({error!r}): {_mend(path)}") from error
+            raise BadInput(f"{path} is invalid ({error!r}): {_recovery_hint(path)}") from error
         return manifest
 
-    def newest(self) -> Newest:
-        return Newest(datetime.fromisoformat(self.manifest()["snapshot_at"]))
+    def newest(self) -> AvailableSnapshot:
+        return AvailableSnapshot(datetime.fromisoformat(self.manifest()["snapshot_at"]))
 
-    def fetch(self, key: str, say: Say, report: Report | None = None) -> Snapshot:
-        """Verifies every file: there is nothing to fetch."""
+    def fetch(self, key: str, log: LogLine, progress: ProgressCallback | None = None) -> Snapshot:
+        """Verifies every file; there is nothing to fetch."""
         snapshot = self.require(key)
         for path in self._paths():
             self._verify(path)
-        say(f"bundled registry of {snapshot.taken_at}: every file is whole")
+        log(f"bundled registry of {snapshot.taken_at}: every file has the expected hash")
         return snapshot
 
     def require(self, key: str) -> Snapshot:
@@ -71,19 +78,21 @@ class BundledRegistry(RegistrySource):
             bytes_fetched=0,
         )
         if key != snapshot.key:
-            raise BadInput(f"the registry in {self.folder} is the snapshot of {snapshot.key}; it has none of {key}")
-        not_in_the_future(f"{self._files}/manifest.json: snapshot_at", snapshot.taken_at, datetime.now())
+            raise BadInput(
+                f"the registry in {self.folder} is the snapshot of {snapshot.key}, not of {key}: use {snapshot.key}"
+            )
+        refuse_future(f"{self._files}/manifest.json: snapshot_at", snapshot.taken_at, datetime.now())
         return snapshot
 
     def prune(self) -> list[str]:
-        return []  # its one snapshot is part of the project
+        return []  # its only snapshot is part of the project
 
-    def space(self) -> dict[str, tuple[int, int]]:
+    def disk_usage(self) -> dict[str, tuple[int, int]]:
         snapshot = self.require(self.newest().key)
         return {snapshot.key: (snapshot.bytes, snapshot.bytes)}
 
     def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
-        """Makes every file that the table's query may read visible as `source_<name>`."""
+        """Creates the views `source_<name>` of the files that the table's query reads."""
         for name in COLUMNS:
             path = self._files / f"{name}.parquet"
             if name == table or name in _READS.get(table, ()):
@@ -95,10 +104,12 @@ class BundledRegistry(RegistrySource):
             con.read_csv(str(texts), header=True, dtype={"name": "VARCHAR", "description": "VARCHAR"}).create_view(
                 "source_texts", replace=True
             )
-        return query_of(SQL, table)
+        return read_query(SQL, table)
 
-    def unread(self, con: duckdb.DuckDBPyConnection, key: str, table: str, rows: int) -> list[Unread]:
-        return []  # a Parquet file is read whole or not at all
+    def unreadable_records(
+        self, con: duckdb.DuckDBPyConnection, key: str, table: str, rows: int
+    ) -> list[UnreadableRecord]:
+        return []  # a corrupt Parquet file is not read at all
 
     def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
         return {}  # Parquet has no lines
@@ -115,17 +126,18 @@ class BundledRegistry(RegistrySource):
             _verify_schema(path, COLUMNS[path.stem])
 
 
-# files that a table's query reads besides, or instead of, the one of its name
+# files that a table's query reads in addition to the one of the same name, or instead of it
 _READS = {"crates": ("versions",), "versions": ("yanks",)}
 
 
 def _verify_bytes(path: Path, expected: dict) -> None:
     if not path.exists():
-        raise BadInput(f"{path} is missing: {_mend(path)}")
+        raise BadInput(f"{path} is missing: {_recovery_hint(path)}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != expected["sha256"]:
         raise BadInput(
-            f"{path} is cut or corrupt (sha256 {digest[:12]}…, expected {expected['sha256'][:12]}…): {_mend(path)}"
+            f"{path} is truncated or corrupt (sha256 {digest[:12]}…, expected {expected['sha256'][:12]}…): "
+            f"{_recovery_hint(path)}"
         )
 
 
@@ -133,13 +145,15 @@ def _verify_schema(path: Path, columns: dict[str, pa.DataType]) -> None:
     found = pq.read_schema(path)
     for name, type_ in columns.items():
         if name not in found.names:
-            raise BadInput(f"{path}: column {name} is missing (found {', '.join(found.names)}): {_mend(path)}")
+            raise BadInput(f"{path}: column {name} is missing (found {', '.join(found.names)}): {_recovery_hint(path)}")
         if found.field(name).type != type_:
-            raise BadInput(f"{path}: column {name} is {found.field(name).type}, expected {type_}: {_mend(path)}")
+            raise BadInput(
+                f"{path}: column {name} is {found.field(name).type}, expected {type_}: {_recovery_hint(path)}"
+            )
 
 
-def _mend(path: Path) -> str:
+def _recovery_hint(path: Path) -> str:
     return (
         "restore it (the bundled ones with `git checkout sample`), "
-        f"or make {path.parent} again with tools/bundled_registry.py"
+        f"or regenerate {path.parent} with tools/bundled_registry.py"
     )

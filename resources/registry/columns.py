@@ -1,4 +1,4 @@
-"""The columns of registry facts as a source delivers them, before they become registry tables."""
+"""The columns that sources deliver, before the rows are loaded into registry tables."""
 
 import pyarrow as pa
 

@@ -1,8 +1,8 @@
-"""Snapshots that were fetched, kept: the source overwrites its own.
+"""The archive of fetched snapshots, because crates.io overwrites its dump every day.
 
-<folder>/objects/<name>            a file as fetched; one that did not change since is there once
-<folder>/<date>.json               what a snapshot is made of: written last, so a snapshot is whole or absent
-<folder>/partial/                  what is being fetched: a later try goes on from it
+<folder>/objects/<name>            a file as fetched, shared by all snapshots in which it is the same
+<folder>/<date>.json               the list of a snapshot's files: written last, so a snapshot is complete or absent
+<folder>/partial/                  incomplete downloads, which the next attempt continues
 """
 
 import fcntl
@@ -18,10 +18,10 @@ from resources.common.files import write_atomically
 
 
 @dataclass(frozen=True)
-class KeptFile:
-    """One file of a snapshot. `crc32` and `bytes` are of its content, `stored_bytes` and `sha256` of the file kept.
+class ArchivedFile:
+    """One file of a snapshot. `crc32` and `bytes` are of its content, `stored_bytes` and `sha256` of the stored file.
 
-    `records` is the number of records of a CSV file, its header among them.
+    `records` is the number of records of a CSV file, including the header.
     """
 
     object: str
@@ -33,8 +33,8 @@ class KeptFile:
 
 
 @dataclass(frozen=True)
-class KeptSnapshot:
-    """What one snapshot is made of, by table; `source_bytes` is the size of the whole dump on the server."""
+class ArchivedSnapshot:
+    """The files of one snapshot, by table. `source_bytes` is the size of the whole dump on the server."""
 
     taken_at: str
     advisories_read_at: str
@@ -42,11 +42,11 @@ class KeptSnapshot:
     source_bytes: int
     fetched_bytes: int
     notes: tuple[str, ...]
-    files: dict[str, KeptFile]
+    files: dict[str, ArchivedFile]
 
     @property
     def sha256(self) -> str:
-        """One hash for every byte that the tables are made of."""
+        """The hash of the snapshot's time and of all its files."""
         parts = [self.taken_at, *(f"{name} {file.sha256}" for name, file in sorted(self.files.items()))]
         return sha256("\n".join(parts).encode()).hexdigest()
 
@@ -57,7 +57,7 @@ class KeptSnapshot:
 
 @dataclass(frozen=True)
 class SnapshotArchive:
-    """The kept snapshots under `folder`."""
+    """The snapshots archived in `folder`."""
 
     folder: Path
 
@@ -70,87 +70,88 @@ class SnapshotArchive:
         return self.folder / "partial"
 
     def keys(self) -> list[str]:
-        """The dates of the snapshots that are here, in order."""
+        """The dates of the archived snapshots, in order."""
         return sorted(path.stem for path in self.folder.glob("????-??-??.json"))
 
-    def find(self, key: str) -> KeptSnapshot | None:
-        """A snapshot, or None if it is not here whole. Raises BadInput."""
-        kept = self.recorded(key)
-        return kept if kept and all(self._is_whole(file) for file in kept.files.values()) else None
+    def find(self, key: str) -> ArchivedSnapshot | None:
+        """A snapshot, or None if it is absent or a file of it is missing. Raises BadInput."""
+        snapshot = self.read_record(key)
+        return snapshot if snapshot and all(map(self._is_complete, snapshot.files.values())) else None
 
-    def recorded(self, key: str) -> KeptSnapshot | None:
-        """What a snapshot was made of when it was fetched, whole or not by now. Raises BadInput."""
+    def read_record(self, key: str) -> ArchivedSnapshot | None:
+        """A snapshot as it was recorded, without a check of its files. Raises BadInput."""
         path = self.folder / f"{key}.json"
         try:
             record = json.loads(path.read_text())
-            files = {name: KeptFile(**file) for name, file in record.pop("files").items()}
-            return KeptSnapshot(**{**record, "notes": tuple(record["notes"])}, files=files)
+            files = {name: ArchivedFile(**file) for name, file in record.pop("files").items()}
+            return ArchivedSnapshot(**{**record, "notes": tuple(record["notes"])}, files=files)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadInput(f"{path} cannot be read ({error!r}): delete it, and materialize snapshots again") from error
+            raise BadInput(f"{path} is invalid ({error!r}): delete it, then materialize snapshots again") from error
 
-    def _is_whole(self, file: KeptFile) -> bool:
+    def _is_complete(self, file: ArchivedFile) -> bool:
         path = self.objects / file.object
         return path.exists() and path.stat().st_size == file.stored_bytes
 
-    def require(self, key: str) -> KeptSnapshot:
-        kept = self.find(key)
-        if kept is None:
-            have = ", ".join(self.keys()[-5:]) or "none"
+    def require(self, key: str) -> ArchivedSnapshot:
+        """A snapshot. Raises BadInput if it is absent or a file of it is missing."""
+        snapshot = self.find(key)
+        if snapshot is None:
+            available = ", ".join(self.keys()[-5:]) or "none"
             raise BadInput(
-                f"snapshot {key} is not in {self.folder} (newest: {have}): materialize snapshots for it first"
+                f"snapshot {key} is not in {self.folder} (newest: {available}): materialize snapshots for it first"
             )
-        return kept
+        return snapshot
 
-    def verified(self, file: KeptFile) -> Path:
-        """The path of a file, once its bytes were found as they were fetched. Raises BadInput."""
+    def verified_path(self, file: ArchivedFile) -> Path:
+        """The path of a file, after a check of its hash. Raises BadInput."""
         path = self.objects / file.object
-        if not self._is_whole(file) or _sha256(path) != file.sha256:
-            raise BadInput(f"{path} is missing, cut or corrupt: delete it, and materialize snapshots again to fetch it")
+        if not self._is_complete(file) or _sha256(path) != file.sha256:
+            raise BadInput(f"{path} is missing, truncated or corrupt: delete it, then materialize snapshots again")
         return path
 
-    def publish(self, key: str, kept: KeptSnapshot) -> None:
-        """Makes a snapshot visible, whole, in one rename."""
+    def publish(self, key: str, snapshot: ArchivedSnapshot) -> None:
+        """Records a snapshot atomically and removes the partial downloads."""
         with writing(self.folder):
-            write_atomically(self.folder / f"{key}.json", (json.dumps(asdict(kept), indent=2) + "\n").encode())
-            for left in self.partial.glob("*"):
-                left.unlink()
+            write_atomically(self.folder / f"{key}.json", (json.dumps(asdict(snapshot), indent=2) + "\n").encode())
+            for path in self.partial.glob("*"):
+                path.unlink()
 
-    def known_files(self) -> dict[tuple[str, int, int], KeptFile]:
-        """Every file that is here whole, by table, CRC and size: what need not be fetched again."""
-        files = [item for key in self.keys() if (kept := self.recorded(key)) for item in kept.files.items()]
-        return {(name, file.crc32, file.bytes): file for name, file in files if self._is_whole(file)}
+    def files_by_content(self) -> dict[tuple[str, int, int], ArchivedFile]:
+        """Every complete file by table, CRC and size: these need not be fetched again."""
+        files = [item for key in self.keys() if (found := self.read_record(key)) for item in found.files.items()]
+        return {(name, file.crc32, file.bytes): file for name, file in files if self._is_complete(file)}
 
-    def space(self) -> dict[str, tuple[int, int]]:
-        """Per snapshot: bytes of its files, and of those that no earlier snapshot has."""
-        seen: set[str] = set()
-        found = {}
+    def disk_usage(self) -> dict[str, tuple[int, int]]:
+        """Per snapshot: the bytes of its files, and of those that no earlier snapshot shares."""
+        shared: set[str] = set()
+        usage = {}
         for key in self.keys():
-            files = [] if (kept := self.recorded(key)) is None else list(kept.files.values())
-            own = sum(f.stored_bytes for f in files if f.object not in seen)
-            seen |= {f.object for f in files}
-            found[key] = (sum(f.stored_bytes for f in files), own)
-        return found
+            files = list(snapshot.files.values()) if (snapshot := self.read_record(key)) else []
+            own = sum(f.stored_bytes for f in files if f.object not in shared)
+            shared |= {f.object for f in files}
+            usage[key] = (sum(f.stored_bytes for f in files), own)
+        return usage
 
     def prune(self, keep: int) -> list[str]:
-        """Removes all but the newest `keep` snapshots and the first of each month; returns the keys removed."""
-        with self.only_fetcher():  # what is being fetched is no snapshot's yet
+        """Removes all but the newest `keep` snapshots and the first of each month; returns the removed keys."""
+        with self.fetch_lock():  # the files of a running fetch are not in any snapshot yet
             keys = self.keys()
             firsts = {min(k for k in keys if k[:7] == month) for month in {key[:7] for key in keys}}
             removed = [key for key in keys if key not in keys[-keep:] and key not in firsts]
             for key in removed:
                 (self.folder / f"{key}.json").unlink()
-            kept = [found for key in self.keys() if (found := self.recorded(key))]
-            needed = {file.object for snapshot in kept for file in snapshot.files.values()}
+            retained = [found for key in self.keys() if (found := self.read_record(key))]
+            used = {file.object for snapshot in retained for file in snapshot.files.values()}
             for path in self.objects.glob("*"):
-                if path.name not in needed:
+                if path.name not in used:
                     path.unlink()
         return removed
 
     @contextmanager
-    def only_fetcher(self) -> Iterator[None]:
-        """Two processes fetch one after the other: the second finds what the first brought. Raises CannotWrite."""
+    def fetch_lock(self) -> Iterator[None]:
+        """Processes fetch one after the other: the second finds the files of the first. Raises CannotWrite."""
         with writing(self.folder):
             for folder in (self.objects, self.partial):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -159,21 +160,21 @@ class SnapshotArchive:
                 yield
 
 
-def kept_file(path: Path, crc32: int, size: int, records: int | None = None) -> KeptFile:
-    """The record of a file that lies among the objects."""
-    return KeptFile(path.name, crc32, size, path.stat().st_size, _sha256(path), records)
+def describe_file(path: Path, crc32: int, size: int, records: int | None = None) -> ArchivedFile:
+    """The record of a stored file. `crc32` and `size` in bytes are of its content."""
+    return ArchivedFile(path.name, crc32, size, path.stat().st_size, _sha256(path), records)
 
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Raises CannotWrite, naming the folder and the mend, where the disk refuses."""
+    """Creates a folder for the writes in the with block. Raises CannotWrite if one fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise CannotWrite(
             f"cannot write {folder}: {error.strerror or error}. Free space there, or set CRATES_DATA to a folder that "
-            "can be written; the snapshots that were there are as they were"
+            "can be written; the earlier snapshots are unchanged"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What every source of registry facts looks like: the rest of the flow cannot tell them apart."""
+"""The interface of registry sources: the rest of the pipeline does not depend on which one is used."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,17 +10,16 @@ import duckdb
 
 from resources.common.errors import BadInput
 
-# a line for the log
-Say = Callable[[str], None]
-# progress for a bar: what is fetched, bytes done, bytes in all
-Report = Callable[[str, int, int], None]
+LogLine = Callable[[str], None]
+# the name of the file being fetched, bytes done, bytes in total
+ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One state of the registry. Times are UTC; `sha256` is one hash for every byte of it.
+    """One fetched state of the registry. Times are UTC; `sha256` covers every byte of it.
 
-    `tables` are the registry tables that the source has facts for; of the others it knows nothing.
+    `tables` are the registry tables that the source has data for.
     """
 
     taken_at: datetime
@@ -33,13 +32,13 @@ class Snapshot:
 
     @property
     def key(self) -> str:
-        """The partition key: its date."""
+        """The partition key: the date."""
         return self.taken_at.date().isoformat()
 
 
 @dataclass(frozen=True)
-class Newest:
-    """What the source could give now: found by a look, before anything is fetched."""
+class AvailableSnapshot:
+    """The snapshot that a source offers now, before it is fetched."""
 
     taken_at: datetime
 
@@ -49,8 +48,8 @@ class Newest:
 
 
 @dataclass(frozen=True)
-class Unread:
-    """What stands in a file and is no row of it: the line it ends at, from 1, its text, and what is wrong with it."""
+class UnreadableRecord:
+    """A record that is not a valid row: its file, the line where it ends (from 1), its text and the reason."""
 
     file: str
     line: int
@@ -59,60 +58,62 @@ class Unread:
 
 
 class RegistrySource(ABC):
-    """Gives registry facts, one snapshot at a time, as DuckDB queries in the columns of the registry tables."""
+    """Fetches snapshots of the registry and returns, for each registry table, a DuckDB query with its rows."""
 
     @abstractmethod
-    def newest(self) -> Newest:
-        """Looks at what the source has now; fetches next to nothing. Raises BadInput, SourceUnreachable."""
+    def newest(self) -> AvailableSnapshot:
+        """The newest snapshot; reads a few kB at most. Raises BadInput, SourceUnreachable."""
 
     @abstractmethod
-    def fetch(self, key: str, say: Say, report: Report | None = None) -> Snapshot:
-        """Brings a snapshot to this machine, if it is not here yet, and verifies every byte.
+    def fetch(self, key: str, log: LogLine, progress: ProgressCallback | None = None) -> Snapshot:
+        """Fetches a snapshot, unless it was fetched before, and verifies every byte.
 
-        `report` is told of every chunk; without it, `say` is of every tenth of a file.
-        Raises BadInput naming the file and the mend; a snapshot is here whole or not at all.
+        `progress` is called for every chunk; without it, `log` is called for every tenth of a file.
+        Raises BadInput, SourceUnreachable and CannotWrite; then the snapshot is absent.
         """
 
     @abstractmethod
     def require(self, key: str) -> Snapshot:
-        """A snapshot that was fetched. Raises BadInput if it is not here."""
+        """A snapshot that was fetched before. Raises BadInput if it was not."""
 
     @abstractmethod
     def prune(self) -> list[str]:
-        """Removes snapshots by the source's retention; returns their keys."""
+        """Removes expired snapshots; returns their keys."""
 
     @abstractmethod
-    def space(self) -> dict[str, tuple[int, int]]:
-        """Per kept snapshot: bytes of its files, and bytes of those that no earlier snapshot has."""
+    def disk_usage(self) -> dict[str, tuple[int, int]]:
+        """Per retained snapshot: the bytes of its files, and of those that no earlier snapshot shares."""
 
     @abstractmethod
     def attach(self, con: duckdb.DuckDBPyConnection, key: str, table: str) -> str:
-        """Makes what the source has for `table` visible in `con` and returns the query for its rows.
+        """Creates the views that a table is read from, after verifying their files; returns the query for its rows.
 
-        The query gives the columns of the registry table, `source_key` (text that finds the row in its file, where it
-        was rejected) and `rejected` (the field and what is wrong with it, or null), in the order of the table's key.
-        It may read the registry tables that `NEEDS` names, which the caller makes visible, and the variable
-        `snapshot_at`. Every byte it reads is verified first. Raises BadInput.
+        The query returns the columns of the registry table, `source_key` (identifies a rejected row in its file) and
+        `rejected` (the field and what is wrong with it, or null), sorted by the table's key. It may use the registry
+        tables in `REQUIRED_TABLES`, for which the caller creates views, and the variable `snapshot_at`.
+        Raises BadInput.
         """
 
     @abstractmethod
-    def unread(self, con: duckdb.DuckDBPyConnection, key: str, table: str, rows: int) -> list[Unread]:
-        """What the query of `attach` passed over on the way to its `rows` rows, all of which were read.
+    def unreadable_records(
+        self, con: duckdb.DuckDBPyConnection, key: str, table: str, rows: int
+    ) -> list[UnreadableRecord]:
+        """The records that the query of `attach` skipped while all of its `rows` rows were read.
 
-        Raises BadInput if there is more than can be told: no row is lost unseen.
+        Raises BadInput if rows and skipped records do not add up to the records of the file.
         """
 
     @abstractmethod
     def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
-        """The line, counted from 1, at which each rejected row ends in its file; empty for files without lines."""
+        """The line (from 1) of its file where each rejected row ends; empty for files without lines."""
 
     @abstractmethod
     def file_of(self, table: str) -> str:
-        """The name of the file that a table's rows come from."""
+        """The name of the file with a table's rows."""
 
 
-# the registry tables that a table's query refers to
-NEEDS: dict[str, tuple[str, ...]] = {
+# the registry tables that the query of a table refers to
+REQUIRED_TABLES: dict[str, tuple[str, ...]] = {
     "crates": (),
     "versions": ("crates",),
     "yanks": ("crates", "versions"),
@@ -124,12 +125,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def query_of(folder: Path, table: str) -> str:
-    """The text of a source's query for a table."""
+def read_query(folder: Path, table: str) -> str:
+    """A source's query for a table."""
     return (folder / f"{table}.sql").read_text()
 
 
-def not_in_the_future(what: str, at: datetime, now: datetime) -> None:
-    """Raises BadInput for a source that is ahead of the clock."""
+def refuse_future(field: str, at: datetime, now: datetime) -> None:
+    """Raises BadInput if a source's time is after the local time."""
     if at > now:
-        raise BadInput(f"{what} {at} is in the future: check the clock of this machine (it says {now:%Y-%m-%d %H:%M})")
+        raise BadInput(f"{field} {at} is in the future: check the clock of this machine ({now:%Y-%m-%d %H:%M} UTC)")

@@ -24,7 +24,7 @@ from resources.advisories.advisory_file import MOST_BYTES, parse_file
 from resources.advisories.clone import update_clone
 from resources.advisories.git import GitFailed, git
 from resources.advisories.git_reader import read_repository
-from resources.advisories.schema import ADVISORIES, OSV_ADVISORIES, Rejected, Unreadable
+from resources.advisories.schema import ADVISORIES, Rejected, Unreadable
 from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.common.processes import process_token
 from resources.common.settings import ADVISORY_DATABASE
@@ -48,7 +48,7 @@ from testing.advisory_database import (
     zip_of,
 )
 from testing.fuzzing import EXAMPLES
-from testing.osv_reader import read_osv
+from testing.osv_reader import OSV_ADVISORIES, read_osv
 from tools.advisory_differences import LISTED, affected_by_osv, differences, session_of, versions_to_judge
 
 T0 = datetime(2021, 3, 1, 12)

@@ -1,4 +1,4 @@
-"""Every layout that the dump has had loads into the same tables, and every fact in it survives to the letter."""
+"""Every layout that the dump has had is loaded into the same tables, without changing a value."""
 
 import logging
 from collections.abc import Callable
@@ -10,24 +10,24 @@ import pytest
 
 from pipeline_defs.build import Resources
 from resources.common.errors import BadInput
-from resources.crates_io.dump import csv_tables as dump_csv
-from resources.crates_io.dump.layout import CSV_TABLES, judge_header
+from resources.crates_io.dump import csv_tables as csv_module
+from resources.crates_io.dump.layout import CSV_TABLES, check_header
 from testing import dumps
 from testing.dumps import LAYOUTS, README, SMALL_AT, Dump, Layout, csv_tables, small_dump, tar_gz_bytes, zip_bytes
 from testing.live_source import KEY, archive_of, live_resources, load, pack, rows, silent, source_of, state
 
 NEWEST, OLDEST = "2026-08", "2024-02"
 Archive = Callable[[Dump, str, str], bytes]
-# what the dump of 2024-02 did not say: per version no description (so that only the version shown has one) ...
+# the dump of 2024-02 has no description per version (only the version that crates.io shows has one) ...
 LATER_TEXTS = "texts"
 # ... and none of these columns
 LATER_COLUMNS = ("edition", "has_lib", "repository", "categories", "keywords")
-YANKS_COUNT_SINCE = datetime(2021, 10, 8)
+UPDATED_AT_RELIABLE_SINCE = datetime(2021, 10, 8)
 
 
 @pytest.fixture(scope="module")
 def newest(loaded_dump: Path, one_advisory: Path) -> Resources:
-    """The tables of the newest layout's zip."""
+    """The tables of the zip with the newest layout."""
     return live_resources(loaded_dump, loaded_dump.parent / "dump.zip", one_advisory)
 
 
@@ -54,7 +54,9 @@ def test_layouts_give_the_same_bytes(
     assert archive_of(resources).require(KEY).notes == ()
 
 
-def test_oldest_layout_lacks_only_what_it_did_not_have(tmp_path: Path, newest: Resources, one_advisory: Path) -> None:
+def test_oldest_layout_lacks_only_later_columns_and_texts(
+    tmp_path: Path, newest: Resources, one_advisory: Path
+) -> None:
     oldest = loaded(tmp_path, zip_bytes(small_dump(), OLDEST, SMALL_AT), one_advisory)
     expected, found = state(newest), state(oldest)
     assert {table for table, key in found if found[table, key] != expected[table, key]} == {"versions", LATER_TEXTS}
@@ -68,7 +70,7 @@ def test_oldest_layout_lacks_only_what_it_did_not_have(tmp_path: Path, newest: R
     assert len(shown) < len(texts)
 
 
-def test_facts_of_crates_versions_and_owners(newest: Resources) -> None:
+def test_crates_versions_and_owners_match_the_dump(newest: Resources) -> None:
     dump = small_dump()
     crates = [(c["id"], c["name"], c["created_at"], True) for c in dump["crates"]]
     columns = ("id", "name", "created_at", "created_at_exact")
@@ -91,7 +93,7 @@ def test_facts_of_crates_versions_and_owners(newest: Resources) -> None:
     assert found == owners
 
 
-def test_facts_of_dependencies(newest: Resources) -> None:
+def test_dependencies_match_the_dump(newest: Resources) -> None:
     same = ("id", "version_id", "crate_id", "req", "optional", "default_features", "target", "explicit_name")
     kinds = ("normal", "build", "dev")
     expected = [{**{c: d[c] for c in same}, "kind": kinds[d["kind"]]} for d in small_dump()["dependencies"]]
@@ -100,10 +102,10 @@ def test_facts_of_dependencies(newest: Resources) -> None:
     assert 'cfg(all(windows, target_arch = "x86_64"))' in {row["target"] for row in expected}
 
 
-def test_yanks_with_their_times_and_those_taken_back(newest: Resources) -> None:
+def test_yanks_and_unyanks_match_the_dump(newest: Resources) -> None:
     expected = {}
     for version in small_dump()["versions"]:
-        at, is_exact = version["updated_at"], version["updated_at"] >= YANKS_COUNT_SINCE
+        at, is_exact = version["updated_at"], version["updated_at"] >= UPDATED_AT_RELIABLE_SINCE
         if version["yanked"]:
             expected[version["id"]] = (at, is_exact, None)
         elif is_exact and at > version["created_at"] + timedelta(days=1):
@@ -113,14 +115,14 @@ def test_yanks_with_their_times_and_those_taken_back(newest: Resources) -> None:
     assert sum(unyanked is not None for _, _, unyanked in expected.values()) == 1
 
 
-def test_downloads_but_for_the_day_that_is_not_over(newest: Resources) -> None:
+def test_downloads_of_the_unfinished_day_are_dropped(newest: Resources) -> None:
     today = date.fromisoformat(KEY)
     daily = [d for d in small_dump()["version_downloads"] if d["date"] < today]
     found = [(row["date"], row["version_id"], row["downloads"]) for row in rows(newest, "downloads")]
     assert found == sorted((d["date"], d["version_id"], d["downloads"]) for d in daily)
 
 
-def test_texts_and_empty_ones(newest: Resources) -> None:
+def test_texts_match_the_dump_and_empty_ones_are_null(newest: Resources) -> None:
     dump = small_dump()
     found = {row["version_id"]: row for row in rows(newest, "texts")}
     for version in dump["versions"]:
@@ -132,16 +134,16 @@ def test_texts_and_empty_ones(newest: Resources) -> None:
     ]
 
 
-ODD = ['odd "name"', "a,b", "", "back\\slash", "NULL", "null", "{x}", " spaced ", "über\nzwei", '"', "\\"]
+UNUSUAL = ['quoted "name"', "a,b", "", "back\\slash", "NULL", "null", "{x}", " spaced ", "über\nzwei", '"', "\\"]
 INSTANTS = [0, 1, 120, 123000, 123456, 500000, 999999]
 
 
-def test_odd_values_survive(tmp_path: Path, one_advisory: Path) -> None:
+def test_unusual_values_are_preserved(tmp_path: Path, one_advisory: Path) -> None:
     dump = small_dump()
     for version, micros in zip(dump["versions"], INSTANTS):
-        version |= {"keywords": ODD, "categories": ODD[:1], "license": "", "links": None}
+        version |= {"keywords": UNUSUAL, "categories": UNUSUAL[:1], "license": "", "links": None}
         version["created_at"] = version["created_at"].replace(microsecond=micros)
-    dump["versions"][0] |= {"features": {'quoted "f"': [], "ü": ["dep:x"]}, "keywords": [*ODD, 'x"y', "\\."]}
+    dump["versions"][0] |= {"features": {'quoted "f"': [], "ü": ["dep:x"]}, "keywords": [*UNUSUAL, 'x"y', "\\."]}
     dump["dependencies"][0]["target"] = 'cfg(feature = "a\nb")'
     resources = loaded(tmp_path, zip_bytes(dump, NEWEST, SMALL_AT), one_advisory)
     found = rows(resources, "versions")
@@ -152,12 +154,10 @@ def test_odd_values_survive(tmp_path: Path, one_advisory: Path) -> None:
     assert rows(resources, "dependencies")[0]["target"] == 'cfg(feature = "a\nb")'
 
 
-def test_readmes_that_look_like_rows_are_no_rows(
-    tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A README is its author's: it must not bring crates into being, wherever a read buffer ends."""
-    monkeypatch.setattr(dump_csv, "LEAST_BUFFER", 500_000)
-    monkeypatch.setitem(CSV_TABLES, "crates", replace(CSV_TABLES["crates"], longest_record=120_000))
+def test_csv_rows_inside_a_readme_are_text(tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An author must not add crates through a README, whatever the offset of a read buffer."""
+    monkeypatch.setattr(csv_module, "MIN_BUFFER_BYTES", 500_000)
+    monkeypatch.setitem(CSV_TABLES, "crates", replace(CSV_TABLES["crates"], max_record_bytes=120_000))
     dump = small_dump()
     columns = LAYOUTS[NEWEST].tables["crates"]
     forged = {**dict.fromkeys(columns, "x"), "created_at": "2015-01-13 09:41:20+00", "id": "9{}", "name": "forged{}"}
@@ -172,7 +172,7 @@ def test_readmes_that_look_like_rows_are_no_rows(
     assert shown == {crate["id"]: crate["readme"] for crate in dump["crates"][: -len(more)]}
 
 
-def test_unknown_column_and_table_are_told_and_passed_over(
+def test_unknown_columns_and_tables_are_logged_and_ignored(
     tmp_path: Path,
     newest: Resources,
     one_advisory: Path,
@@ -188,17 +188,17 @@ def test_unknown_column_and_table_are_told_and_passed_over(
         resources = loaded(
             tmp_path, zip_bytes({**dump, "moods": [{"id": 1, "text": "x"}]}, "next", SMALL_AT), one_advisory
         )
-    told = {record.getMessage() for record in caplog.records}
+    logged = {record.getMessage() for record in caplog.records}
     assert {
-        "data/versions.csv: column mood is unknown and passed over",
-        "data/users.csv: column a,b is unknown and passed over",
-        "data/moods.csv is an unknown table and passed over",
-    } <= told
+        "data/versions.csv: unknown column mood is ignored",
+        "data/users.csv: unknown column a,b is ignored",
+        "unknown table data/moods.csv is ignored",
+    } <= logged
     assert state(resources) == state(newest)
 
 
-def refused(folder: Path, dump: bytes, advisory_db: Path, message: str) -> None:
-    """The dump is not taken, and nothing of it is there to be read."""
+def assert_rejected(folder: Path, dump: bytes, advisory_db: Path, message: str) -> None:
+    """The load raises BadInput with this message, and nothing is archived or published."""
     (folder / "dump").write_bytes(dump)
     resources = live_resources(folder / "data", folder / "dump", advisory_db)
     with pytest.raises(BadInput, match=message):
@@ -208,57 +208,57 @@ def refused(folder: Path, dump: bytes, advisory_db: Path, message: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), [(t.name, c) for t in CSV_TABLES.values() for c in t.required])
-def test_required_columns(table: str, column: str) -> None:
+def test_missing_required_column_is_an_error(table: str, column: str) -> None:
     header = [c for c in LAYOUTS[NEWEST].tables[table] if c != column]
-    with pytest.raises(BadInput, match=rf"data/{table}\.csv: column {column} is missing \(found .*dump_layout\.py"):
-        judge_header(CSV_TABLES[table], header)
+    with pytest.raises(BadInput, match=rf"data/{table}\.csv: column {column} is missing \(found .*dump/layout\.py"):
+        check_header(CSV_TABLES[table], header)
 
 
-def test_missing_column_is_named_and_nothing_is_published(
+def test_missing_column_prevents_publication(
     tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LAYOUTS, "next", LAYOUTS[NEWEST].without("versions", "yanked"))
-    refused(
+    assert_rejected(
         tmp_path, zip_bytes(small_dump(), "next", SMALL_AT), one_advisory, r"data/versions\.csv: column yanked is miss"
     )
 
 
 @pytest.mark.parametrize("archive", [zip_bytes, tar_gz_bytes])
-def test_missing_table_is_named_and_nothing_is_published(
+def test_missing_table_prevents_publication(
     archive: Archive, tmp_path: Path, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LAYOUTS, "next", LAYOUTS[NEWEST].without("crate_owners"))
-    message = r"the dump has no data/crate_owners\.csv \(found .*dump_layout\.py"
-    refused(tmp_path, archive(small_dump(), "next", SMALL_AT), one_advisory, message)
+    message = r"the dump has no data/crate_owners\.csv \(found .*dump/layout\.py"
+    assert_rejected(tmp_path, archive(small_dump(), "next", SMALL_AT), one_advisory, message)
 
 
 HEADERS = {
-    "twice": (b"id,id,login\n", "a column stands twice in id, id, login"),
-    "twice but for case": (b"id,ID,login\n", "a column stands twice in id, ID, login"),
-    "nothing at all": (b"", "no header line"),
-    "no line end": (b"id,login", "psql writes no such file|no header line"),
-    "not UTF-8": (b"id,login,\xff\n", "the header line cannot be read"),
+    "twice": (b"id,id,login\n", "a column is duplicated in id, id, login"),
+    "twice but for case": (b"id,ID,login\n", "a column is duplicated in id, ID, login"),
+    "nothing at all": (b"", "no header in"),
+    "no line end": (b"id,login", "the last line has no line feed|no header in"),
+    "not UTF-8": (b"id,login,\xff\n", "the header is invalid"),
     "nameless": (b"id,login,\n", "a column has no name"),
     "carriage returns": (b"id,login\r\n1,x\r\n", r"data/teams\.csv, line 1: a quote or a carriage return"),
 }
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_header_that_cannot_be(name: str, tmp_path: Path, one_advisory: Path) -> None:
+def test_invalid_header_is_rejected(name: str, tmp_path: Path, one_advisory: Path) -> None:
     header, message = HEADERS[name]
     tables = {**csv_tables(small_dump(), NEWEST), "teams": header}
-    refused(tmp_path, pack(tables), one_advisory, message)
+    assert_rejected(tmp_path, pack(tables), one_advisory, message)
 
 
-def test_columns_in_another_order(
+def test_columns_may_be_in_another_order(
     tmp_path: Path, newest: Resources, one_advisory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turned = Layout({table: tuple(reversed(columns)) for table, columns in LAYOUTS[NEWEST].tables.items()})
-    monkeypatch.setitem(dumps.LAYOUTS, "turned", turned)
-    assert state(loaded(tmp_path, zip_bytes(small_dump(), "turned", SMALL_AT), one_advisory)) == state(newest)
+    reversed_layout = Layout({table: tuple(reversed(columns)) for table, columns in LAYOUTS[NEWEST].tables.items()})
+    monkeypatch.setitem(dumps.LAYOUTS, "reversed", reversed_layout)
+    assert state(loaded(tmp_path, zip_bytes(small_dump(), "reversed", SMALL_AT), one_advisory)) == state(newest)
 
 
-def test_tables_of_a_header_only(tmp_path: Path, one_advisory: Path) -> None:
+def test_tables_may_be_empty(tmp_path: Path, one_advisory: Path) -> None:
     nothing: Dump = {}
     resources = loaded(tmp_path, zip_bytes(nothing, NEWEST, SMALL_AT), one_advisory)
     assert {t: len(rows(resources, t)) for t, _ in state(resources) if not t.startswith("rejected")} == {
@@ -278,11 +278,11 @@ def test_tables_of_a_header_only(tmp_path: Path, one_advisory: Path) -> None:
         ("2026-11-20T01:15:07.5-01:00", datetime(2026, 11, 20, 2, 15, 7, 500000)),
     ],
 )
-def test_timestamps_of_the_dump(stamp: str, at: datetime, tmp_path: Path, one_advisory: Path) -> None:
+def test_timestamp_of_the_dump_is_parsed(stamp: str, at: datetime, tmp_path: Path, one_advisory: Path) -> None:
     (tmp_path / "dump").write_bytes(pack({}, stamp))
     assert source_of(live_resources(tmp_path, tmp_path / "dump", one_advisory)).newest().taken_at == at
 
 
-def test_snapshot_that_is_here_needs_no_source(newest: Resources, loaded_dump: Path, one_advisory: Path) -> None:
-    away = source_of(live_resources(loaded_dump, loaded_dump / "nowhere", one_advisory))
-    assert away.fetch(KEY, silent) == newest.source.require(KEY)
+def test_archived_snapshot_needs_no_dump(newest: Resources, loaded_dump: Path, one_advisory: Path) -> None:
+    without_dump = source_of(live_resources(loaded_dump, loaded_dump / "nowhere", one_advisory))
+    assert without_dump.fetch(KEY, silent) == newest.source.require(KEY)

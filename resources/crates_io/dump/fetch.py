@@ -1,4 +1,4 @@
-"""Brings the tables of one dump among the kept objects: those that did not change are there already."""
+"""Fetches the tables of one dump into the snapshot archive, except those that have not changed."""
 
 import gzip
 import json
@@ -8,148 +8,149 @@ from pathlib import Path
 
 from resources.common.errors import BadInput
 from resources.common.files import fsync_and_rename
-from resources.crates_io.dump.csv_tables import odd_line
-from resources.crates_io.dump.file_bytes import FileBytes, LocalBytes
-from resources.crates_io.dump.layout import CSV_TABLES, judge_tables
-from resources.crates_io.dump.members import CHUNK, Content, Member
-from resources.crates_io.dump.tar_archive import DumpTar, metadata_of_tar
+from resources.crates_io.dump.csv_tables import describe_malformed_line
+from resources.crates_io.dump.dump_file import CHUNK_BYTES, DumpFile, LocalDumpFile
+from resources.crates_io.dump.layout import CSV_TABLES, check_tables
+from resources.crates_io.dump.members import CsvDigest, Member
+from resources.crates_io.dump.tar_archive import DumpTar, read_tar_metadata
 from resources.crates_io.dump.zip_archive import DumpZip
-from resources.registry.snapshot_archive import KeptFile, SnapshotArchive, kept_file
-from resources.registry.source import Report
+from resources.registry.snapshot_archive import ArchivedFile, SnapshotArchive, describe_file
+from resources.registry.source import ProgressCallback
 
-METADATA_BYTES = 65_536
+MAX_METADATA_BYTES = 65_536
 
 
-def is_tar(source: FileBytes) -> bool:
+def is_tar(source: DumpFile) -> bool:
+    """Whether a dump is a tar.gz, by its first bytes."""
     return source.read(0, 2) == b"\x1f\x8b"
 
 
-def taken_at(source: FileBytes) -> datetime:
-    """When the dump was started (UTC): its as-of time. Raises BadInput."""
-    text = metadata_of_tar(source) if is_tar(source) else DumpZip(source).read("metadata.json", METADATA_BYTES)
+def taken_at(source: DumpFile) -> datetime:
+    """The start time of the dump (UTC). Raises BadInput."""
+    text = read_tar_metadata(source) if is_tar(source) else DumpZip(source).read("metadata.json", MAX_METADATA_BYTES)
     try:
         stamp = json.loads(text)["timestamp"]
-        # nanoseconds are more than Python reads
-        at = datetime.fromisoformat(_micros(stamp))
+        at = datetime.fromisoformat(_to_microseconds(stamp))
         return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise BadInput(
-            f"{source.name}: metadata.json has no timestamp that can be read ({error!r}): is it a dump?"
-        ) from error
+        raise BadInput(f"{source.name}: metadata.json has no valid timestamp ({error!r}): use a dump") from error
 
 
-def _micros(stamp: str) -> str:
+def _to_microseconds(stamp: str) -> str:
+    """An ISO time with six digits of a second: Python does not parse nanoseconds."""
     head, dot, rest = stamp.partition(".")
     digits = len(rest) - len(rest.lstrip("0123456789"))
     return f"{head}.{rest[: min(digits, 6)].ljust(6, '0')}{rest[digits:]}" if dot else stamp
 
 
 def fetch_tables(
-    source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report
-) -> tuple[dict[str, KeptFile], list[str]]:
-    """Every needed table among the objects of `archive`, and words on what was passed over.
+    source: DumpFile, archive: SnapshotArchive, stamp: str, progress: ProgressCallback
+) -> tuple[dict[str, ArchivedFile], list[str]]:
+    """Fetches the used tables into `archive`; returns them and notes on what was not fetched.
 
-    A fetch that was cut goes on with what it left, if that is of the same file: `stamp` tells one tar.gz from the next.
+    An interrupted fetch of the same file continues: `stamp` distinguishes one tar.gz from the next.
     Raises BadInput, SourceUnreachable.
     """
     if is_tar(source):
-        return _from_tar(source, archive, stamp, report)
-    return _from_zip(source, archive, report)
+        return _from_tar(source, archive, stamp, progress)
+    return _from_zip(source, archive, progress)
 
 
-def _from_zip(source: FileBytes, archive: SnapshotArchive, report: Report) -> tuple[dict[str, KeptFile], list[str]]:
+def _from_zip(
+    source: DumpFile, archive: SnapshotArchive, progress: ProgressCallback
+) -> tuple[dict[str, ArchivedFile], list[str]]:
     dump = DumpZip(source)
     members = {_table(name): member for name, member in dump.members().items() if _table(name)}
-    notes = judge_tables(set(members))
+    notes = check_tables(set(members))
     partial = {
         table: archive.partial / f"{_object(table, m.crc32, m.bytes)}.{m.compressed_bytes}"
         for table, m in members.items()
     }
-    _clear(archive.partial, keep=set(partial.values()))
-    known = archive.known_files()
-    files: dict[str, KeptFile] = {}
+    _remove_others(archive.partial, set(partial.values()))
+    known = archive.files_by_content()
+    files: dict[str, ArchivedFile] = {}
     for table in CSV_TABLES:
         member = members[table]
-        kept = known.get((table, member.crc32, member.bytes))
-        if kept:
-            notes.append(f"data/{table}.csv did not change since an earlier snapshot and is not fetched")
-        kept = kept or _left_whole(archive.objects / _object(table, member.crc32, member.bytes), member)
-        if kept is None:
+        file = known.get((table, member.crc32, member.bytes))
+        if file:
+            notes.append(f"data/{table}.csv has not changed since an earlier snapshot and is not fetched")
+        file = file or _find_complete(archive.objects / _object(table, member.crc32, member.bytes), member)
+        if file is None:
             building = archive.partial / f"{_object(table, member.crc32, member.bytes)}.new"
             size = member.compressed_bytes
-            content = dump.take(
+            digest = dump.extract(
                 member.name,
                 partial[table],
                 building,
-                lambda done, table=table, size=size: report(f"data/{table}.csv", done, size),
+                lambda done, table=table, size=size: progress(f"data/{table}.csv", done, size),
             )
-            kept = _put(building, archive, table, content)
-        files[table] = kept
+            file = _store(building, archive, table, digest)
+        files[table] = file
     return files, notes
 
 
 def _from_tar(
-    source: FileBytes, archive: SnapshotArchive, stamp: str, report: Report
-) -> tuple[dict[str, KeptFile], list[str]]:
-    path = source.path if isinstance(source, LocalBytes) else archive.partial / f"{stamp}-{source.size}.tar.gz"
-    _clear(archive.partial, keep={path})
-    if not isinstance(source, LocalBytes):
-        source.copy(0, source.size, path, lambda done: report("db-dump.tar.gz", done, source.size))
+    source: DumpFile, archive: SnapshotArchive, stamp: str, progress: ProgressCallback
+) -> tuple[dict[str, ArchivedFile], list[str]]:
+    path = source.path if isinstance(source, LocalDumpFile) else archive.partial / f"{stamp}-{source.size}.tar.gz"
+    _remove_others(archive.partial, {path})
+    if not isinstance(source, LocalDumpFile):
+        source.copy(0, source.size, path, lambda done: progress("db-dump.tar.gz", done, source.size))
     building = {f"data/{table}.csv": archive.partial / f"{table}.csv.gz" for table in CSV_TABLES}
     try:
-        found = DumpTar(source.name, path).take(
-            building, lambda done: report("tables of the tar.gz", done, source.size)
+        found = DumpTar(source.name, path).extract(
+            building, lambda done: progress("tables of the tar.gz", done, source.size)
         )
     except BadInput:
-        if not isinstance(source, LocalBytes):
-            path.unlink()  # going on from corrupt bytes would never end
+        if not isinstance(source, LocalDumpFile):
+            path.unlink()  # to continue a corrupt download would fail every time
         raise
-    notes = judge_tables({table for name in found if (table := _table(name))})
-    known = archive.known_files()
-    files: dict[str, KeptFile] = {}
+    notes = check_tables({table for name in found if (table := _table(name))})
+    known = archive.files_by_content()
+    files: dict[str, ArchivedFile] = {}
     for name, built in building.items():
-        content, table = found[name], _table(name)
-        kept = known.get((table, content.crc32, content.size))
-        # the same content, compressed by another, would not be the bytes that the earlier snapshot has
-        files[table] = kept or _put(built, archive, table, content)
+        digest, table = found[name], _table(name)
+        # the same content from another compressor would replace the bytes of an earlier snapshot
+        files[table] = known.get((table, digest.crc32, digest.size)) or _store(built, archive, table, digest)
     return files, notes
 
 
-def _clear(folder: Path, keep: set[Path]) -> None:
-    """Removes what fetches of other files left."""
-    for left in set(folder.glob("*")) - keep:
-        left.unlink()
+def _remove_others(folder: Path, current: set[Path]) -> None:
+    """Removes partial downloads of other files."""
+    for path in set(folder.glob("*")) - current:
+        path.unlink()
 
 
-def _left_whole(path: Path, member: Member) -> KeptFile | None:
-    """An object left by a fetch that came to nothing: read through, since no snapshot vouches for it."""
+def _find_complete(path: Path, member: Member) -> ArchivedFile | None:
+    """The file of an earlier fetch that failed later, if it is complete: no snapshot recorded its hash."""
     if not path.exists():
         return None
-    content = Content()
+    digest = CsvDigest()
     try:
         with gzip.open(path) as file:
-            while chunk := file.read(CHUNK):
-                content.add(chunk)
+            while chunk := file.read(CHUNK_BYTES):
+                digest.add(chunk)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return None
-    whole = (content.crc32, content.size) == (member.crc32, member.bytes)
-    return kept_file(path, content.crc32, content.size, content.records) if whole else None
+    is_complete = (digest.crc32, digest.size) == (member.crc32, member.bytes)
+    return describe_file(path, digest.crc32, digest.size, digest.records) if is_complete else None
 
 
-def _put(building: Path, archive: SnapshotArchive, table: str, content: Content) -> KeptFile:
-    """Puts a verified table among the objects. Raises BadInput, naming the line, if it is not what psql writes."""
-    if not content.is_regular:
-        raise BadInput(f"data/{table}.csv, {odd_line(building)}: psql writes no such file; take another dump")
-    path = archive.objects / _object(table, content.crc32, content.size)
+def _store(building: Path, archive: SnapshotArchive, table: str, digest: CsvDigest) -> ArchivedFile:
+    """Moves a verified table to the archive's objects. Raises BadInput, with the line, if the CSV is malformed."""
+    if not digest.is_well_formed:
+        raise BadInput(f"data/{table}.csv, {describe_malformed_line(building)}: use another dump")
+    path = archive.objects / _object(table, digest.crc32, digest.size)
     fsync_and_rename(building, path)
-    return kept_file(path, content.crc32, content.size, content.records)
+    return describe_file(path, digest.crc32, digest.size, digest.records)
 
 
 def _table(name: str) -> str:
-    """`data/crates.csv` → `crates`; other members are no tables."""
+    """`data/crates.csv` → `crates`; an empty text for members that are not tables."""
     path = Path(name)
     return path.stem if path.suffix == ".csv" and path.parent == Path("data") else ""
 
 
 def _object(table: str, crc32: int, size: int) -> str:
+    """The name of a table's file in the archive."""
     return f"{table}-{crc32:08x}-{size}.csv.gz"

@@ -1,6 +1,6 @@
-"""The layout of the crates.io database dump: columns that a load needs, can do without, or passes over.
+"""The layout of the crates.io database dump: required, optional and ignored columns.
 
-The layout has changed a dozen times since 2024 and will again: columns are found by header name, never by position.
+The layout has changed a dozen times since 2024, so columns are found by name, never by position.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from resources.common.errors import BadInput
 
 @dataclass(frozen=True)
 class CsvTable:
-    """One CSV file of the dump. `key` columns find a row; `known` ones are in no table of ours."""
+    """One CSV file of the dump. The `key` columns identify a row; the `known` columns are not used."""
 
     name: str
     key: tuple[str, ...]
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
-    # longest record in bytes: DuckDB's own limit of 2 MB fails on a README of 3 MB
-    longest_record: int = 2_000_000
-    # texts may have several lines; numbers and dates have one
-    has_texts: bool = True
+    # DuckDB's default of 2 MB is too small for a README of 3 MB
+    max_record_bytes: int = 2_000_000
+    # texts may have several lines, numbers and dates have one
+    is_multiline: bool = True
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ CSV_TABLES: dict[str, CsvTable] = {
                 "documentation", "downloads", "homepage", "license", "max_features", "max_upload_size", "repository",
                 "textsearchable_index_col", "trustpub_only", "updated_at",
             ),
-            longest_record=32_000_000,
+            max_record_bytes=32_000_000,
         ),
         CsvTable(
             "versions",
@@ -53,7 +53,7 @@ CSV_TABLES: dict[str, CsvTable] = {
                 "bin_names", "checksum", "documentation", "downloads", "homepage", "num_no_build", "readme_file",
                 "tar_sha256", "zip_json_sha256", "zip_sha256",
             ),
-            longest_record=8_000_000,
+            max_record_bytes=8_000_000,
         ),
         CsvTable(
             "dependencies",
@@ -66,7 +66,7 @@ CSV_TABLES: dict[str, CsvTable] = {
             "version_downloads",
             key=("date", "version_id"),
             required=("version_id", "date", "downloads"),
-            has_texts=False,
+            is_multiline=False,
         ),
         CsvTable(
             "crate_owners",
@@ -84,13 +84,13 @@ CSV_TABLES: dict[str, CsvTable] = {
     )
 }  # fmt: skip
 
-PASSED_OVER = {
+IGNORED_TABLES = {
     "badges", "categories", "crate_downloads", "crates_categories", "crates_keywords", "default_versions",
     "deleted_crates", "keywords", "metadata", "oauth_github", "reserved_crate_names", "reserved_usernames",
 }  # fmt: skip
 
-# the CSV files that a registry table is made of; the first is the one that its rows stand in
-MADE_OF: dict[str, tuple[str, ...]] = {
+# the CSV files that a registry table is loaded from; its rows are those of the first
+CSV_FILES: dict[str, tuple[str, ...]] = {
     "crates": ("crates",),
     "versions": ("versions",),
     "yanks": ("versions",),
@@ -101,32 +101,30 @@ MADE_OF: dict[str, tuple[str, ...]] = {
 }
 
 
-def judge_header(table: CsvTable, header: list[str]) -> list[str]:
-    """Words for each column that is unknown, and so passed over. Raises BadInput where a required one is missing."""
+def check_header(table: CsvTable, header: list[str]) -> list[str]:
+    """A note for each unknown column, which is ignored. Raises BadInput if a required column is missing."""
     missing = [column for column in table.required if column not in header]
     if missing:
         raise BadInput(
-            f"data/{table.name}.csv: column {', '.join(missing)} is missing (found {', '.join(header)[:300]}): the "
-            "layout of the dump has changed, and resources/crates_io/dump/layout.py has to follow"
+            f"data/{table.name}.csv: column {', '.join(missing)} is missing (found {', '.join(header)[:300]}), so the "
+            "layout of the dump has changed: update resources/crates_io/dump/layout.py"
         )
     if len({column.lower() for column in header}) < len(header):
         raise BadInput(
-            f"data/{table.name}.csv: a column stands twice in {', '.join(header)[:300]}: fetch the dump again"
+            f"data/{table.name}.csv: a column is duplicated in {', '.join(header)[:300]}: fetch the dump again"
         )
     if "" in header:
-        raise BadInput(f"data/{table.name}.csv: a column has no name in {', '.join(header)[:300]}: take another dump")
+        raise BadInput(f"data/{table.name}.csv: a column has no name in {', '.join(header)[:300]}: use another dump")
     unknown = [column for column in header if column not in (*table.used, *table.known)]
-    return [f"data/{table.name}.csv: column {column} is unknown and passed over" for column in unknown]
+    return [f"data/{table.name}.csv: unknown column {column} is ignored" for column in unknown]
 
 
-def judge_tables(found: set[str]) -> list[str]:
-    """Words for each table that is unknown, and so passed over. Raises BadInput where a needed one is missing."""
+def check_tables(found: set[str]) -> list[str]:
+    """A note for each unknown table, which is ignored. Raises BadInput if a required table is missing."""
     missing = sorted(set(CSV_TABLES) - found)
     if missing:
         raise BadInput(
-            f"the dump has no data/{missing[0]}.csv (found {', '.join(sorted(found)) or 'no table'}): it is no "
-            "crates.io database dump, or its layout has changed, and resources/crates_io/dump/layout.py has to follow"
+            f"the dump has no data/{missing[0]}.csv (found {', '.join(sorted(found)) or 'no table'}): use a "
+            "crates.io database dump, or update resources/crates_io/dump/layout.py if its layout has changed"
         )
-    return [
-        f"data/{name}.csv is an unknown table and passed over" for name in sorted(found - set(CSV_TABLES) - PASSED_OVER)
-    ]
+    return [f"unknown table data/{name}.csv is ignored" for name in sorted(found - set(CSV_TABLES) - IGNORED_TABLES)]

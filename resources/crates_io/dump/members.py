@@ -1,4 +1,4 @@
-"""What holds for every member of a dump's archive, zip or tar: trusted names, bounded sizes, checked bytes."""
+"""Checks of the members of a dump's archive, zip or tar: names, sizes and content."""
 
 import re
 import struct
@@ -8,24 +8,23 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from resources.common.errors import BadInput
+from resources.crates_io.dump.dump_file import CHUNK_BYTES
 
-CHUNK = 1 << 20
-MOST_MEMBERS = 1000  # a dump has some 25
-# every part begins with a letter or digit, so that none is "..", hidden or empty
+MAX_MEMBERS = 1000  # a dump has about 25
+# every part begins with a letter, digit or _, so none is "..", hidden or empty
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/?")
-# the largest table of today's dump has some 4 GB; ten times that is no dump of crates.io any more
-MOST_BYTES = 40_000_000_000
-# deflate reaches 1,000 on zeros and some 10 on CSV; the allowance keeps small members out of it
-MOST_RATIO, RATIO_FROM = 200, 1_000_000
+MAX_MEMBER_BYTES = 40_000_000_000  # ten times the largest table of today's dump
+# deflate reaches a ratio of 1,000 on zeros and about 10 on CSV; small members are exempt
+MAX_RATIO, MIN_BYTES_FOR_RATIO = 200, 1_000_000
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 @dataclass
-class Content:
-    """What is known of a CSV file once its bytes have passed: `size` in bytes, CRC, and whether it is regular CSV.
+class CsvDigest:
+    """Size in bytes, CRC and number of records of a CSV file, computed while its bytes are copied.
 
-    `records` are the lines that end outside quotes, the header among them. It is regular if no carriage return stands
-    outside quotes, and its end is the end of a record.
+    `records` counts the lines that end outside quotes, including the header. The file is well-formed if it has no
+    carriage return outside quotes and ends with a complete record.
     """
 
     size: int = 0
@@ -48,13 +47,13 @@ class Content:
         self._ends_line = chunk.endswith(b"\n")
 
     @property
-    def is_regular(self) -> bool:
+    def is_well_formed(self) -> bool:
         return self._ends_line and not self._in_quotes and not self._has_return
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file of an archive as the archive declares it."""
+    """One file of an archive, as the archive declares it."""
 
     name: str
     crc32: int
@@ -63,69 +62,71 @@ class Member:
 
 
 def check_name(archive: str, name: str, seen: Container[str]) -> None:
-    """Raises BadInput for a name that stands twice, leads out of the archive, or is no dump's."""
+    """Raises BadInput for a name that is duplicated, leads out of the archive, or is not one of a dump."""
     if not NAME.fullmatch(name):
         raise BadInput(
-            f"{archive}: the name {name[:100]!r} leads out of the archive, or is not one that a dump has: do not use it"
+            f"{archive}: the name {name[:100]!r} leads out of the archive or is not one of a dump: use another archive"
         )
     if name in seen:
-        raise BadInput(f"{archive}: {name} stands twice: which one is meant cannot be known; fetch it again")
+        raise BadInput(f"{archive}: {name} is duplicated: fetch the dump again")
 
 
 def check_size(archive: str, name: str, size: int, compressed: int) -> None:
-    """Raises BadInput for a member that is too large to be a table of a dump."""
-    if size > MOST_BYTES or (size > RATIO_FROM and size > MOST_RATIO * max(compressed, 1)):
+    """Raises BadInput for a member that is too large to be a table of a dump. Sizes are in bytes."""
+    if size > MAX_MEMBER_BYTES or (size > MIN_BYTES_FOR_RATIO and size > MAX_RATIO * max(compressed, 1)):
         raise BadInput(
-            f"{archive}: {name} claims {size:,} bytes from {compressed:,}: more than a dump has "
-            f"(at most {MOST_BYTES:,}, and {MOST_RATIO} times its compressed size)"
+            f"{archive}: {name} declares {size:,} bytes from {compressed:,} compressed bytes, expected at most "
+            f"{MAX_MEMBER_BYTES:,} and {MAX_RATIO} times its compressed size: use another archive"
         )
 
 
-def inflate_checked(raw: BinaryIO, member: Member, deflated: bool, content: Content) -> Iterator[tuple[bytes, bytes]]:
-    """The member's bytes as they are, and inflated, in turns: pairs of which one is empty. `content` is told of them.
+def inflate_verified(
+    raw: BinaryIO, member: Member, is_deflated: bool, digest: CsvDigest
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yields pairs of compressed and inflated bytes, one of which is empty; the inflated ones are added to `digest`.
 
     Raises BadInput unless size and CRC are as declared.
     """
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS) if deflated else None
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS) if is_deflated else None
     try:
-        while chunk := raw.read(CHUNK):
+        while chunk := raw.read(CHUNK_BYTES):
             yield chunk, b""
-            for plain in _inflated(inflater, chunk) if inflater else (chunk,):
-                content.add(plain)
-                if content.size > member.bytes or (inflater and inflater.unused_data):
+            for inflated in _inflated(inflater, chunk) if inflater else (chunk,):
+                digest.add(inflated)
+                if digest.size > member.bytes or (inflater and inflater.unused_data):
                     raise BadInput(
-                        f"{member.name} is larger than the {member.bytes:,} bytes it declares: do not use it"
+                        f"{member.name} is larger than its declared {member.bytes:,} bytes: use another archive"
                     )
-                yield b"", plain
+                yield b"", inflated
         if inflater:
-            plain = inflater.flush()
-            content.add(plain)
-            yield b"", plain
+            inflated = inflater.flush()
+            digest.add(inflated)
+            yield b"", inflated
     except zlib.error as error:
         raise BadInput(f"{member.name} is corrupt ({error}): fetch the dump again") from error
-    whole = inflater is None or inflater.eof
-    if not whole or content.size != member.bytes or content.crc32 != member.crc32:
+    is_complete = inflater is None or inflater.eof
+    if not is_complete or digest.size != member.bytes or digest.crc32 != member.crc32:
         raise BadInput(
-            f"{member.name} is cut or corrupt ({content.size:,} bytes, CRC {content.crc32:08x}; expected "
+            f"{member.name} is truncated or corrupt ({digest.size:,} bytes, CRC {digest.crc32:08x}; expected "
             f"{member.bytes:,}, {member.crc32:08x}): fetch the dump again"
         )
 
 
 def _inflated(inflater: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
-    """What a chunk inflates to, in pieces: a MB may hold a GB."""
+    """A chunk, inflated in pieces: one MB may inflate to one GB."""
     while chunk:
-        yield inflater.decompress(chunk, CHUNK)
+        yield inflater.decompress(chunk, CHUNK_BYTES)
         chunk = inflater.unconsumed_tail
 
 
-def gzip_around(raw: BinaryIO, member: Member, deflated: bool, out: BinaryIO) -> Content:
-    """Writes a gzip file of a member, its deflate stream as it is, once verified. Raises BadInput."""
-    compressor = None if deflated else zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
-    content = Content()
+def wrap_in_gzip(raw: BinaryIO, member: Member, is_deflated: bool, out: BinaryIO) -> CsvDigest:
+    """Writes a member as a gzip file without compressing its deflate stream again. Raises BadInput if it is corrupt."""
+    compressor = None if is_deflated else zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    digest = CsvDigest()
     out.write(GZIP_HEADER)
-    for chunk, plain in inflate_checked(raw, member, deflated, content):
-        out.write(compressor.compress(plain) if compressor else chunk)
+    for compressed, inflated in inflate_verified(raw, member, is_deflated, digest):
+        out.write(compressor.compress(inflated) if compressor else compressed)
     if compressor:
         out.write(compressor.flush())
     out.write(struct.pack("<II", member.crc32, member.bytes & 0xFFFFFFFF))
-    return content
+    return digest

@@ -1,12 +1,12 @@
--- One row per RustSec advisory committed by the time the advisory database was read: later than the snapshot, so that
--- what became of its crates can be known. Whoever asks what was known at an instant goes by `known_at`.
+-- One row per RustSec advisory that was committed before the advisory database was read. That is later than the snapshot,
+-- so outcomes after the snapshot are known too. Use `known_at` for what was known at an instant.
 select
     id,
     package,
     lower(replace(package, '-', '_')) as canonical_name,
     date,
     known_at,
-    -- the facts have one revision of each: the last
+    -- the bundled registry has the last revision only
     known_at as revised_at,
     informational,
     cvss,
@@ -17,10 +17,10 @@ select
     withdrawn,
     null::varchar as source_key,
     case
-        when id is null or package is null then 'id, package: an advisory needs both'
+        when id is null or package is null then 'id, package: one of them is missing'
         when known_at is null then 'known_at: is missing (the time it was committed to the database)'
         when row_number() over (partition by id order by known_at, package, patched, unaffected) > 1
-            then 'id: stands more than once; the first was kept'
+            then 'id: appears more than once; the first row is used'
         when informational not in ('unmaintained', 'unsound', 'notice')
             then 'informational: "' || informational || '" is not one of unmaintained, unsound, notice'
     end as rejected

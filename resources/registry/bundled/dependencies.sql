@@ -1,5 +1,5 @@
 -- One row per dependency of a version; `crate_id` is the crate depended on, as in the crates.io dump.
-with judged as (
+with checked as (
     select
         v.id as version_id,
         c.id as crate_id,
@@ -30,5 +30,5 @@ select
     ) as id,
     *,
     null::varchar as source_key
-from judged
+from checked
 order by rejected is not null, id

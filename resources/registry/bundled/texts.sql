@@ -1,4 +1,4 @@
--- One row per crate version with what its author (here: the bundled descriptions) wrote about it.
+-- One row per crate with its bundled description, attributed to the version that crates.io would show.
 select
     arg_max(v.id, (not v.yanked, not cargo_is_prerelease(v.version_key), v.version_key)) as version_id,
     c.id as crate_id,
@@ -10,7 +10,7 @@ select
         when c.id is null then 'name: "' || coalesce(d.name, '?') || '" is not a crate of the registry'
         when coalesce(trim(d.description), '') = '' then 'description: is empty'
         when row_number() over (partition by c.id order by d.description) > 1
-            then 'name: "' || d.name || '" has more than one description; the first was kept'
+            then 'name: "' || d.name || '" has more than one description; the first is used'
     end as rejected
 from source_texts as d
 left join crates as c on c.name = d.name

@@ -1,4 +1,4 @@
--- One row per published version, with the bounds of its time of publication.
+-- One row per published version, with the bounds of its publication time.
 with keyed as (
     select
         *,
@@ -7,21 +7,21 @@ with keyed as (
     from source_versions
 ),
 
-judged as (
+checked as (
     select
         v.*,
         crates.id as crate_id,
         case
-            when v.name is null or v.num is null then 'name, num: a version needs both'
+            when v.name is null or v.num is null then 'name, num: one of them is missing'
             when crates.id is null then 'name: "' || v.name || '" was rejected as a crate'
             when v.version_key is null
                 then 'num: "' || v.num || '" is not a version (major.minor.patch, each below 2^64)'
-            -- only first copies compete: of two equal rows one stays
+            -- copies of a row are rejected below, so only first copies are compared
             when v.copy = 1 and row_number() over (
                 partition by crates.id, v.version_key, v.copy = 1 order by v.published_at, v.position
             ) > 1
-                then 'num: "' || v.num || '" equals another number of this crate; the first was kept'
-            when v.copy > 1 then 'num: "' || v.num || '" stands more than once for this crate; the first was kept'
+                then 'num: "' || v.num || '" equals another version of this crate; the first is used'
+            when v.copy > 1 then 'num: "' || v.num || '" appears more than once for this crate; the first row is used'
             when v.published_at is null then 'published_at: is missing'
             when v.published_at > getvariable('snapshot_at')
                 then 'published_at: ' || v.published_at || ' is after the snapshot (' || getvariable('snapshot_at') || ')'
@@ -32,7 +32,7 @@ judged as (
 )
 
 select
-    -- the bundled registry has no ids of its own; those of good rows do not depend on bad ones
+    -- the bundled registry has no ids; those of valid rows do not depend on rejected ones
     row_number() over (partition by rejected is null order by crate_id, position, version_key, num) as id,
     crate_id,
     num,
@@ -58,5 +58,5 @@ select
     null::bigint as published_by,
     null::varchar as source_key,
     rejected
-from judged as v
+from checked as v
 order by rejected is not null, id

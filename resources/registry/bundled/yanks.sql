@@ -1,9 +1,9 @@
--- One row per time a version was yanked; `unyanked_at` is null while the yank stands.
+-- One row per yank of a version; `unyanked_at` is null if it was not undone.
 select
     v.id as version_id,
     y.yanked_at,
     y.yanked_at_exact,
-    -- a later undoing is not a fact of this snapshot
+    -- an un-yank after the snapshot is not known yet
     case when y.unyanked_at <= getvariable('snapshot_at') then y.unyanked_at end as unyanked_at,
     null::varchar as source_key,
     case
@@ -13,7 +13,7 @@ select
             then 'yanked_at: ' || y.yanked_at || ' is after the snapshot (' || getvariable('snapshot_at') || ')'
         when y.unyanked_at < y.yanked_at then 'unyanked_at: is earlier than yanked_at'
         when row_number() over (partition by v.id, y.yanked_at order by y.unyanked_at) > 1
-            then 'yanked_at: the same yank stands twice; the first was kept'
+            then 'yanked_at: the yank appears more than once; the first row is used'
     end as rejected
 from source_yanks as y
 left join crates as c on c.name = y.name

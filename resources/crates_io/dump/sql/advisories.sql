@@ -1,4 +1,4 @@
--- One row per revision of an advisory committed to the database by the snapshot; rejected are those that nobody can read.
+-- One row per revision of an advisory that was committed before the snapshot; revisions that cannot be parsed are rejected.
 select
     id,
     package,

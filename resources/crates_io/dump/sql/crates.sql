@@ -10,7 +10,7 @@ with typed as (
     from source_crates
 ),
 
-judged as (
+checked as (
     select
         id,
         name,
@@ -25,7 +25,7 @@ judged as (
             when created_at is null then 'created_at: "' || coalesce(created_at_text, 'null') || '" is not a time'
             when created_at > getvariable('snapshot_at')
                 then 'created_at: ' || created_at || ' is after the snapshot (' || getvariable('snapshot_at') || ')'
-        end as broken,
+        end as invalid,
         concat_ws(' ', id_text) as raw_key
     from typed
 ),
@@ -34,13 +34,13 @@ named as (
     select
         *,
         case
-            when broken is not null then broken
-            when row_number() over (partition by canonical_name, broken is null order by created_at, id) > 1
-                then 'name: "' || name || '" is another crate''s name but for case, - and _; the older was kept'
+            when invalid is not null then invalid
+            when row_number() over (partition by canonical_name, invalid is null order by created_at, id) > 1
+                then 'name: "' || name || '" differs from another crate''s name in case, - and _ only; the older crate is used'
         end as rejected
-    from judged
+    from checked
 )
 
-select * exclude (broken, raw_key), case when rejected is not null then raw_key end as source_key
+select * exclude (invalid, raw_key), case when rejected is not null then raw_key end as source_key
 from named
 order by id, created_at, name

@@ -8,7 +8,7 @@ with typed as (
     from source_dependencies
 ),
 
-judged as (
+checked as (
     select
         dependency_id as id,
         of_version_id as version_id,
@@ -37,5 +37,5 @@ judged as (
 )
 
 select * exclude (raw_key), case when rejected is not null then raw_key end as source_key
-from judged
-order by id, hash(judged)
+from checked
+order by id, hash(checked)

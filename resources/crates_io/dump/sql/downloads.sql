@@ -1,11 +1,11 @@
--- One row per version and day: the dump's days, and the archive's before them.
+-- One row per version and day, from the dump and, for earlier days, from crates.io's download archive.
 --
--- A day may be in both: crates.io writes the archive first and deletes from the database then. A count only grows while
--- its day is in the database; what is counted after it was deleted there starts from 0. So of two the larger is nearer
--- the truth. The dump's own day is not over, and left out.
+-- A day may be in both, because crates.io writes the archive before it deletes the day from its database. A count grows
+-- while its day is in the database, and restarts from 0 if it is counted after the deletion. So the larger of two counts
+-- is more accurate. The day of the dump is incomplete and is dropped.
 with typed as (
     select
-        -- a cast alone takes `infinity` and years that no other type has
+        -- a cast would accept `infinity` and years with five digits
         case when length(date) = 10 then try_cast(date as date) end as date,
         try_cast(version_id as bigint) as version_id,
         try_cast(downloads as bigint) as downloads,
@@ -35,7 +35,7 @@ in_both as (
         select date, version_id, downloads from dump_rows
         where rejected is null and date <= getvariable('newest_archived')
         union all
-        -- versions deleted since are in the archive still
+        -- the archive still has versions that were deleted since
         select date, version_id, downloads from archived_downloads where version_id in (select id from versions)
     )
     group by date, version_id
@@ -74,9 +74,9 @@ select
     d.date,
     d.version_id,
     d.downloads,
-    -- no join: its plan would put the downloads, not the breaks, into memory
+    -- not a join, whose plan would hold the downloads in memory instead of the breaks
     coalesce(c.is_masked, false) or (d.date, d.version_id) in (select (date, version_id) from masked_versions) as is_masked,
-    -- counts of different methods do not compare; null while the method was changing
+    -- counts of different methods are not comparable; null while the method was changing
     case when not c.is_changing then c.methods_before end as counting_method,
     d.rejected,
     case when d.rejected is not null then concat_ws(' ', d.date_text, d.version_id_text) end as source_key

@@ -1,7 +1,7 @@
--- Postgres' texts as DuckDB's types; what cannot be read is null.
+-- Postgres' text formats as DuckDB types; invalid values become null.
 
--- `2015-01-13 09:41:20.782996+00`; before 2025-02-17 without `+00`. Nothing else: a cast alone takes `infinity`, years
--- before Christ and, as if they were UTC, other zones.
+-- `2015-01-13 09:41:20.782996+00`; before 2025-02-17 without `+00`. A cast would also accept `infinity`, years before
+-- Christ, and other time zones as if they were UTC.
 create or replace temp macro pg_timestamp(text) as
     try_cast(nullif(regexp_extract(text, '^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?)(\+00)?$', 1), '') as timestamp);
 

@@ -9,7 +9,7 @@ with typed as (
     from source_crate_owners
 ),
 
--- one login each, so that no row of the table comes twice
+-- one login per id, so the join duplicates no row
 users as (
     select id, min(gh_login) as gh_login from source_users group by id
 ),
@@ -18,7 +18,7 @@ teams as (
     select id, min(login) as login from source_teams group by id
 ),
 
-judged as (
+checked as (
     select
         o.of_crate_id as crate_id,
         o.kind,
@@ -41,5 +41,5 @@ judged as (
 )
 
 select * exclude (raw_key), raw_key as source_key
-from judged
+from checked
 order by crate_id, kind, owner_id, created_at, raw_key

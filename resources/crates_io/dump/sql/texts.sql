@@ -1,5 +1,5 @@
--- One row per version with a text. Descriptions are per version since 2024-11; before, and for READMEs, the dump keeps
--- that of the version which crates.io shows.
+-- One row per version with a text. Dumps since 2024-11 have a description per version. Earlier dumps have one per crate,
+-- as all dumps have one README per crate: both are those of the version that crates.io shows.
 with shown as (
     select crate_id, arg_max(id, (not yanked, not cargo_is_prerelease(version_key), version_key)) as version_id
     from versions
@@ -16,7 +16,7 @@ version_texts as (
     select try_cast(id as bigint) as version_id, description from source_versions where description is not null
 ),
 
-together as (
+combined as (
     select
         coalesce(v.version_id, c.version_id) as version_id,
         nullif(coalesce(v.description, c.description), '') as description,
@@ -33,7 +33,7 @@ select
     sha256(concat(t.description, chr(0), t.readme)) as content_sha256,
     null::varchar as rejected,
     null::varchar as source_key
-from together as t
+from combined as t
 join versions as v on v.id = t.version_id
 where t.description is not null or t.readme is not null
 order by t.version_id, hash(content_sha256)

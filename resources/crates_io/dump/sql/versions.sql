@@ -10,7 +10,7 @@ with typed as (
     from source_versions
 ),
 
-judged as (
+checked as (
     select
         version_id as id,
         of_crate_id as crate_id,
@@ -60,5 +60,5 @@ judged as (
 )
 
 select * exclude (raw_key), case when rejected is not null then raw_key end as source_key
-from judged
-order by id, num, hash(judged)
+from checked
+order by id, num, hash(checked)

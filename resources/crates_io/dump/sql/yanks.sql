@@ -1,6 +1,6 @@
--- One row per yank that the dump still shows. Since 2021-10-08 `updated_at` changes only with `yanked`; older rows
--- carry the time of whatever touched them last. A version that is not yanked but was changed since was yanked and
--- un-yanked by then: when it was yanked is not known.
+-- One row per yank that is visible in the dump. Since 2021-10-08 `updated_at` changes with `yanked` only; in older rows
+-- it is the time of any last change. A version that was updated since, but is not yanked, was yanked and un-yanked before
+-- that time: the time of the yank is unknown.
 select
     id as version_id,
     least(greatest(updated_at, created_at), getvariable('snapshot_at')) as yanked_at,

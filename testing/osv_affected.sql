@@ -1,7 +1,8 @@
--- Which versions each advisory affects by OSV's rule: to compare with Cargo's (assets/sql/features/05_advisories.sql).
+-- The versions that each advisory affects by OSV's rule, for comparison with RustSec's rule
+-- (assets/sql/features/05_advisories.sql).
 --
--- Events are taken in the order of their versions. A version is affected if the last event at or before it
--- introduces the problem. A pre-release is a version like any other, in its place before its release.
+-- Events are sorted by version. A version is affected if the last event at or before it is `introduced`. Pre-releases sort
+-- before their release like all other versions.
 -- `advisories` names a relation with `id`, `package` and `events`, one row per id; `versions` one with `name` and `num`.
 create or replace macro osv_affected_versions(advisories, versions) as table
 with events as (
@@ -11,7 +12,7 @@ with events as (
         e.position,
         e.event.introduced is not null as is_introduced,
         coalesce(e.event.introduced, e.event.fixed) as num,
-        -- `0` is before every version; build metadata has no order in OSV
+        -- `0` sorts before every version; OSV ignores build metadata
         case when num = '0' then '' else cargo_version_key(split_part(num, '+', 1)) end as event_key
     from query_table(advisories) as a, unnest(a.events) with ordinality as e(event, position)
 ),
@@ -26,7 +27,7 @@ last_events as (
         e.id,
         v.name,
         v.num,
-        -- of two events at one version, the one that stands later
+        -- of two events at one version, the later one in the list
         max({'key': e.event_key, 'position': e.position, 'is_introduced': e.is_introduced}).is_introduced as is_affected
     from events as e
     join keyed_versions as v on v.canonical_name = e.canonical_name and e.event_key <= v.version_key

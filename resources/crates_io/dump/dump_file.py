@@ -1,4 +1,4 @@
-"""The bytes of a dump, on this disk or on a server, read in ranges."""
+"""The file of a dump, on this machine or on a server, read in byte ranges."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,31 +8,31 @@ from resources.common.errors import BadInput
 from resources.common.http.client import HttpClient
 from resources.common.http.responses import RemoteFile
 
-CHUNK = 1 << 20
-Progress = Callable[[int], None]
+CHUNK_BYTES = 1 << 20
+Progress = Callable[[int], None]  # called with the number of bytes done
 
 
-class FileBytes(ABC):
-    """A file that is read in ranges; `size` in bytes, `name` for people."""
+class DumpFile(ABC):
+    """A file that is read in ranges. `size` is in bytes; `name` is for messages."""
 
     name: str
     size: int
 
     @abstractmethod
     def read(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to before `end`."""
+        """The bytes [start, end)."""
 
     @abstractmethod
     def copy(self, start: int, end: int, path: Path, progress: Progress) -> None:
-        """Writes a range to `path`, going on behind what is there already."""
+        """Copies the bytes [start, end) to `path`, which may have the first of them already."""
 
 
-class LocalBytes(FileBytes):
-    """A file on this disk."""
+class LocalDumpFile(DumpFile):
+    """A file on this machine. Raises BadInput if there is none at `path`."""
 
     def __init__(self, path: Path):
         if not path.is_file():
-            raise BadInput(f"{path} is not a file: set CRATES_DUMP to a dump (zip or tar.gz) or its https address")
+            raise BadInput(f"{path} is not a file: set CRATES_DUMP to a dump (zip or tar.gz) or to its https URL")
         self.path, self.name, self.size = path, str(path), path.stat().st_size
 
     def read(self, start: int, end: int) -> bytes:
@@ -43,13 +43,13 @@ class LocalBytes(FileBytes):
     def copy(self, start: int, end: int, path: Path, progress: Progress) -> None:
         with self.path.open("rb") as file, path.open("wb") as to:
             file.seek(start)
-            while chunk := file.read(min(CHUNK, end - start - to.tell())):
+            while chunk := file.read(min(CHUNK_BYTES, end - start - to.tell())):
                 to.write(chunk)
                 progress(to.tell())
 
 
-class RemoteBytes(FileBytes):
-    """A file on a server that gives ranges."""
+class RemoteDumpFile(DumpFile):
+    """A file on a server that supports range requests. Raises BadInput and SourceUnreachable."""
 
     def __init__(self, client: HttpClient, url: str):
         self.client = client
@@ -63,10 +63,11 @@ class RemoteBytes(FileBytes):
         self.client.download(self.remote, start, end, path, progress)
 
 
-def is_address(where: str) -> bool:
-    return where.startswith(("https://", "http://"))
+def is_url(location: str) -> bool:
+    """Whether a location is an http(s) URL, not a path."""
+    return location.startswith(("https://", "http://"))
 
 
-def open_bytes(where: str, client: HttpClient | None) -> FileBytes:
-    """The file at a path or an http(s) address."""
-    return RemoteBytes(client, where) if client and is_address(where) else LocalBytes(Path(where))
+def open_dump(location: str, client: HttpClient | None) -> DumpFile:
+    """The file at a path or at an http(s) URL, which needs a client."""
+    return RemoteDumpFile(client, location) if client and is_url(location) else LocalDumpFile(Path(location))
