@@ -1,0 +1,1 @@
+"""The `crates` command: parses arguments, calls the other packages and prints."""

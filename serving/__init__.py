@@ -1,0 +1,1 @@
+"""The read side: look-ups on published tables. Without Dagster, MLflow, pandas or scikit-learn."""

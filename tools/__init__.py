@@ -1,0 +1,1 @@
+"""Generators of documents and data, and the prose lint."""

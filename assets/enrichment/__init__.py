@@ -1,0 +1,1 @@
+"""Tables of what authors wrote: texts, and the summaries, uses and categories read from them."""

@@ -1,0 +1,1 @@
+"""Tables that combine others for readers."""

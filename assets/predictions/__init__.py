@@ -1,0 +1,1 @@
+"""Training, backtests, predictions and drift, on the tables of `assets/features`."""

@@ -1,0 +1,1 @@
+"""Tables of a registry snapshot, loaded from a source."""

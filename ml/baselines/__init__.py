@@ -1,7 +1,7 @@
-"""What the model is compared with: single signals, and the peers' formulas as far as the source's columns go.
+"""Baselines for the model: single signals, and the formulas of other tools as far as the columns allow.
 
-Formulas: `reference/peer-baselines.md`. What a source does not have is left out of what is granted and of what there
-was to get, as the peers do; `covers` says how much that leaves.
+A formula's part whose column the source lacks is excluded from the points granted and from the points available, as in
+the original tools; `covers` describes what remains.
 """
 
 from ml.baselines.cargo_aprz import CARGO_APRZ

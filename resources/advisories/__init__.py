@@ -1,0 +1,1 @@
+"""RustSec's advisory database: a clone, its history, and the revisions of each advisory."""

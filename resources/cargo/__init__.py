@@ -1,0 +1,1 @@
+"""Cargo's rules for versions and requirements, as SQL macros."""

@@ -1,0 +1,1 @@
+"""What every resource uses: errors, files, memory, processes, settings, HTTP."""

@@ -1,0 +1,1 @@
+"""crates.io: its dump, sparse index, feeds and download archive."""

@@ -1,0 +1,1 @@
+"""A language model in worker processes, the journal of its replies, and text embeddings."""

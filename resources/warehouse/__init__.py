@@ -1,0 +1,1 @@
+"""The warehouse: table store, catalog, contracts, schemas and DuckDB sessions."""

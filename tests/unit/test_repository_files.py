@@ -78,3 +78,11 @@ def test_pre_commit_hooks_are_tools_of_the_lock_file() -> None:
     for repository in yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]:
         assert repository["repo"] == "local"
         assert {hook["language"] for hook in repository["hooks"]} == {"system"}
+
+
+@pytest.mark.parametrize("path", [name for name in tracked("*.md") if "golden/crates" not in name])
+def test_relative_links_lead_to_files(path: str) -> None:
+    document = PROJECT / path
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL))
+    relative = [link for link in links if "://" not in link and not link.startswith("mailto:")]
+    assert [link for link in relative if not (document.parent / link).exists()] == []

@@ -1,0 +1,1 @@
+"""An HTTP client with retries, rate limits, byte ranges and conditional requests."""
