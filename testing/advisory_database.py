@@ -1,8 +1,7 @@
-"""The RustSec advisory database, made of any rows: a git repository in its format, and its export to OSV.
+"""Generates a RustSec advisory database: a git repository in its format, and its export to OSV.
 
-A row is a dict of what an advisory says, with the names of `resources.advisories.schema.Facts`; what is left out is
-none. The export follows RustSec's rules, restated here with testing/semver_reference.py; nothing is shared with what it
-judges.
+A row is a dict with the fields of `resources.advisories.schema.Advisory`. The export follows RustSec's rules, which are
+implemented here with testing/semver_reference.py, independently of the tested code.
 """
 
 import io
@@ -25,14 +24,14 @@ SAMPLE = PROJECT / "sample" / "registry" / "advisories.parquet"
 
 
 def row(id_: str, package: str, **facts: object) -> Row:
-    """A row with everything in it: what is not given is none, and no version is mended."""
-    none = {"informational": None, "cvss": None, "withdrawn": None, "functions": None, "license": None}
+    """A complete row; by default the optional fields are empty and no version has a fix."""
+    optional = {"informational": None, "cvss": None, "withdrawn": None, "functions": None, "license": None}
     lists = {"categories": [], "aliases": [], "patched": [], "unaffected": []}
-    return {"id": id_, "package": package, "date": date(2021, 1, 31), **none, **lists, **facts}
+    return {"id": id_, "package": package, "date": date(2021, 1, 31), **optional, **lists, **facts}
 
 
 def sample_rows() -> list[Row]:
-    """The advisories of the bundled registry, as they stood on 2021-11-30."""
+    """The advisories of the bundled registry, as of 2021-11-30."""
     rows = pq.read_table(SAMPLE).to_pylist()
     return [row(r.pop("id"), r.pop("package"), **{k: v for k, v in r.items() if k != "known_at"}) for r in rows]
 
@@ -50,8 +49,8 @@ HAND_MADE = [
         unaffected=["<= 0.1.2"],
     ),
     row("RUSTSEC-2022-9004", "unscored", categories=["memory-corruption", "thread-safety"], patched=["^0.5.4", ">= 1"]),
-    row("RUSTSEC-2022-9005", "taken-back", withdrawn=date(2022, 3, 4), patched=[">= 0.0.0-0"]),
-    row("RUSTSEC-2022-9006", "unkept", informational="unmaintained"),
+    row("RUSTSEC-2022-9005", "withdrawn", withdrawn=date(2022, 3, 4), patched=[">= 0.0.0-0"]),
+    row("RUSTSEC-2022-9006", "abandoned", informational="unmaintained"),
     row("RUSTSEC-2022-9007", "shaky", informational="unsound", patched=["~1.4", ">= 2.0.0-rc.1"]),
     row("RUSTSEC-2022-9008", "remarkable", informational="notice", unaffected=["< 0.0.3"], patched=["^0.0.4"]),
     row("RUSTSEC-2022-9009", "evil", categories=["malicious"]),
@@ -66,13 +65,13 @@ HAND_MADE = [
 
 
 def advisory_md(advisory: Row, title: str = "Title") -> str:
-    """The file of an advisory, as it has been written since 2020."""
+    """The file of an advisory in the format since 2020."""
     lines = [
         "```toml",
         "[advisory]",
         *(f"{name} = {_toml(advisory[name])}" for name in ("id", "package", "date")),
         *(_line(advisory, name) for name in ("informational", "cvss", "withdrawn", "license", "categories", "aliases")),
-        'keywords = ["words", "of-no-matter"]',
+        'keywords = ["words", "ignored"]',
         "",
         *_functions_table(advisory),
         "[versions]",
@@ -88,7 +87,7 @@ def advisory_md(advisory: Row, title: str = "Title") -> str:
 
 
 def advisory_toml(advisory: Row, title: str = "Title") -> str:
-    """The file of an advisory, as it was written until 2020: requirements and functions beside the rest."""
+    """The file of an advisory in the format until 2020: requirements and functions are in the main table."""
     names = {"patched": "patched_versions", "unaffected": "unaffected_versions", "functions": "affected_functions"}
     facts = {names.get(name, name): value for name, value in advisory.items()}
     lines = [f"{name} = {_toml(value)}" for name, value in facts.items() if value is not None]
@@ -115,7 +114,7 @@ def path_of(advisory: Row, kind: str = "md") -> str:
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit: when it was committed, the files it writes (None removes one), its branch, and what it merges."""
+    """One commit: its time, the files that it writes (None removes one), its branch, and the branch that it merges."""
 
     at: datetime
     files: dict[str, str | bytes | None] = field(default_factory=dict)
@@ -125,18 +124,18 @@ class Commit:
 
 
 def adds(advisories: Iterable[Row], at: datetime) -> Commit:
-    """The commit that adds advisories, each in a file of today's form."""
+    """The commit that adds advisories in the current format."""
     return Commit(at, {path_of(advisory): advisory_md(advisory) for advisory in advisories})
 
 
 def write_repository(folder: Path, commits: Iterable[Commit]) -> Path:
-    """Makes a bare repository of commits, the first of which begins the history, or adds them to the one there is.
+    """Creates a bare repository with these commits, or adds them to an existing one.
 
-    Authors' times are a year before: nothing may depend on them.
+    Author times are a year earlier, because nothing may depend on them.
     """
     if not folder.exists():
         run_git(folder.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(folder))
-    kept = set(run_git(folder, "for-each-ref", "--format=%(refname:short)").decode().split())
+    existing = set(run_git(folder, "for-each-ref", "--format=%(refname:short)").decode().split())
     begun: set[str] = set()
     stream = io.BytesIO()
     for commit in commits:
@@ -144,18 +143,18 @@ def write_repository(folder: Path, commits: Iterable[Commit]) -> Path:
         stream.write(f"commit refs/heads/{commit.branch}\n".encode())
         stream.write(f"author A <a@example.org> {seconds - 31_536_000} +0000\n".encode())
         stream.write(f"committer C <c@example.org> {seconds} +0000\ndata 1\nx\n".encode())
-        if commit.branch not in begun:  # a branch goes on from where it is, and a new one leaves the main one
-            origin = commit.branch if commit.branch in kept else "main"
+        if commit.branch not in begun:  # an existing branch continues, a new one starts from main
+            origin = commit.branch if commit.branch in existing else "main"
             if origin in begun:
                 stream.write(f"from refs/heads/{origin}\n".encode())
-            elif origin in kept:
+            elif origin in existing:
                 stream.write(f"from refs/heads/{origin}^0\n".encode())
             begun.add(commit.branch)
         if commit.merges:
             stream.write(f"merge refs/heads/{commit.merges}\n".encode())
         for path, content in commit.files.items():
             stream.write(_change(path, content, commit.mode))
-    run_git(folder, "fast-import", "--quiet", "--force", given=stream.getvalue())
+    run_git(folder, "fast-import", "--quiet", "--force", stdin=stream.getvalue())
     return folder
 
 
@@ -170,12 +169,12 @@ def _quoted(path: str) -> str:
     return '"' + "".join(f"\\{byte:03o}" for byte in path.encode(errors="surrogateescape")) + '"'
 
 
-def run_git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
-    return subprocess.run(["git", "-C", str(folder), *arguments], input=given, capture_output=True, check=True).stdout
+def run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    return subprocess.run(["git", "-C", str(folder), *arguments], input=stdin, capture_output=True, check=True).stdout
 
 
 def osv_export(advisory: Row, modified: datetime = datetime(2023, 6, 13, 13, 10, 24)) -> dict:
-    """The OSV document of an advisory, as RustSec writes it. Raises ValueError where RustSec refuses to."""
+    """The OSV document of an advisory in RustSec's format. Raises ValueError where RustSec's exporter fails."""
     cvss = advisory["cvss"]
     withdrawn = {"withdrawn": f"{advisory['withdrawn']}T12:00:00Z"} if advisory["withdrawn"] else {}
     return {
@@ -215,7 +214,7 @@ def osv_export(advisory: Row, modified: datetime = datetime(2023, 6, 13, 13, 10,
 
 
 def osv_zip(documents: Iterable[dict]) -> bytes:
-    """`all.zip`: each document in a member named by its id."""
+    """`all.zip`, with one member per document, named by its id."""
     members = {f"{document['id']}.json": json.dumps(document).encode() for document in documents}
     return zip_of(members.items())
 
@@ -228,17 +227,17 @@ def zip_of(members: Iterable[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-Point = semver.Version  # where something begins or ends; it belongs to what begins there
+Point = semver.Version  # the inclusive start or the exclusive end of a range
 FIRST = semver.parse_version("0.0.0-0")
 
 
 def osv_events(safe: list[str]) -> list[dict[str, str]]:
-    """The events of what lies between safe ranges, in order. Raises ValueError if two ranges share a version."""
+    """The events of the ranges between safe ranges, sorted. Raises ValueError if two safe ranges overlap."""
     ranges = sorted((safe_range(text) for text in safe), key=lambda r: (r[0] is not None, r[0] and r[0].rank))
     for (_, end), (start, _) in pairwise(ranges):
         if end is None or start is None or end.rank > start.rank:
             raise ValueError(f"ranges overlap: {safe}")
-    # what is affected begins where a safe range ends, and ends where the next begins
+    # an affected range starts at the end of a safe range and ends at the start of the next
     begins: list[Point | None] = [FIRST, *(end for _, end in ranges)]
     ends: list[Point | None] = [*(start for start, _ in ranges), None]
     if ranges and ranges[0][0] is None:
@@ -252,9 +251,9 @@ def osv_events(safe: list[str]) -> list[dict[str, str]]:
 
 
 def safe_range(text: str) -> tuple[Point | None, Point | None]:
-    """Where a requirement begins and ends, as RustSec takes it: a range of versions, pre-releases among them.
+    """Start and end of a requirement by RustSec's rules: a range of versions, including pre-releases.
 
-    What is left out of a version is 0. Not all that Cargo takes: at most one lower and one upper comparator.
+    Missing parts of a version are 0. RustSec allows at most one lower and one upper comparator.
     """
     comparators = semver.parse_requirement(text)
     start = end = None
@@ -262,7 +261,7 @@ def safe_range(text: str) -> tuple[Point | None, Point | None]:
         version = padded(comparator)
         if comparator.op in ("^", "~", "="):
             if len(comparators) > 1:
-                raise ValueError(f"{comparator.op} must stand alone: {text}")
+                raise ValueError(f"{comparator.op} must be the only comparator: {text}")
             return version, after(version) if comparator.op == "=" else lowest(next_breaking(comparator))
         if comparator.op in (">", ">="):
             if start:
@@ -281,7 +280,7 @@ def padded(comparator: semver.Comparator) -> Point:
 
 
 def next_breaking(comparator: semver.Comparator) -> tuple[int, int, int]:
-    """The first three numbers that `^` or `~` no longer takes."""
+    """The first three numbers that `^` or `~` excludes."""
     major, minor, patch = padded(comparator).numbers
     given = len(comparator.numbers)
     if comparator.op == "~":
@@ -292,12 +291,12 @@ def next_breaking(comparator: semver.Comparator) -> tuple[int, int, int]:
 
 
 def lowest(numbers: tuple[int, int, int]) -> Point:
-    """The first of all pre-releases of three numbers."""
+    """The first pre-release of three numbers."""
     return semver.Version(numbers, ("0",), ())
 
 
 def after(version: Point) -> Point:
-    """The first version after another."""
+    """The next version after another."""
     major, minor, patch = version.numbers
     return (
         semver.Version(version.numbers, (*version.pre, "0"), ()) if version.pre else lowest((major, minor, patch + 1))

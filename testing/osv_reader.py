@@ -1,7 +1,7 @@
-"""RustSec's advisories as the OSV database gives them: the newest revision of each, with ranges for requirements.
+"""RustSec's advisories from the OSV database: the newest revision of each, with ranges instead of requirements.
 
-`published` is when the problem was disclosed, at noon, not when the database had it: so `known_at` is earlier than the
-truth, and these rows serve to compare with those of `git_reader`, not to tell what was known at a time.
+`published` is noon of the day of disclosure, not the time at which the database had the advisory. So `known_at` is too
+early, and these rows are only for comparison with those of `git_reader`.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from resources.advisories import fields
-from resources.advisories.schema import ADVISORIES, Rejected, Unreadable
+from resources.advisories.schema import ADVISORIES, InvalidAdvisory, Rejected
 from testing.osv_archive import open_members
 
 # OSV has no requirements: `patched` and `unaffected` are null, and each event is one of its two fields
@@ -22,11 +22,11 @@ OSV_ADVISORIES = ADVISORIES.append(pa.field("events", pa.list_(EVENT)))
 
 FILE = re.compile(rf"(?P<id>{fields.ID.pattern})\.json")
 VERSION = re.compile(r"[0-9]{1,19}\.[0-9]{1,19}\.[0-9]{1,19}(-[0-9A-Za-z.-]{1,100})?(\+[0-9A-Za-z.-]{1,100})?")
-FROM_THE_FIRST = "0"
+EVERY_VERSION = "0"
 
 
 class OsvAdvisories(NamedTuple):
-    """The advisories (OSV_ADVISORIES, one row per id), and how many files of other databases were passed over."""
+    """The advisories (OSV_ADVISORIES, one row per id), and how many files of other databases were skipped."""
 
     table: pa.Table
     skipped: int
@@ -35,7 +35,7 @@ class OsvAdvisories(NamedTuple):
 def read_osv(source: Path | bytes, rejected: list[Rejected]) -> OsvAdvisories:
     """Reads `all.zip` (its path or its bytes), or a folder of `RUSTSEC-*.json`.
 
-    Appends to `rejected` what could not be read. Raises BadInput if the zip is broken or plays tricks.
+    Appends invalid documents to `rejected`. Raises BadInput if the zip is corrupt or malicious.
     """
     rows, skipped = [], 0
     with open_members(source) as members:
@@ -46,7 +46,7 @@ def read_osv(source: Path | bytes, rejected: list[Rejected]) -> OsvAdvisories:
                 continue
             try:
                 rows.append(_row(found["id"], _load(read())))
-            except Unreadable as error:
+            except InvalidAdvisory as error:
                 rejected.append(Rejected(name, None, error.line, error.reason))
     return OsvAdvisories(pa.Table.from_pylist(rows, schema=OSV_ADVISORIES), skipped)
 
@@ -55,55 +55,55 @@ def _load(content: bytes) -> fields.Table:
     try:
         document = json.loads(content.decode())
     except UnicodeDecodeError as error:
-        raise Unreadable(f"not UTF-8: {error}") from error
+        raise InvalidAdvisory(f"not UTF-8: {error}") from error
     except json.JSONDecodeError as error:
-        raise Unreadable(f"broken JSON: {error.msg}", error.lineno) from error
-    except ValueError as error:  # a number of thousands of digits
-        raise Unreadable(f"broken JSON: {str(error)[:200]}") from error
+        raise InvalidAdvisory(f"invalid JSON: {error.msg}", error.lineno) from error
+    except ValueError as error:  # a number with thousands of digits
+        raise InvalidAdvisory(f"invalid JSON: {str(error)[:200]}") from error
     except RecursionError as error:
-        raise Unreadable("JSON is nested too deep") from error
+        raise InvalidAdvisory("JSON is nested too deeply") from error
     return fields.table({"advisory": document}, "advisory")
 
 
 def _row(id_: str, document: fields.Table) -> dict[str, object]:
-    """The row of OSV_ADVISORIES that a document gives."""
-    if (said := fields.need_text(document, "id", fields.ID)) != id_:
-        raise Unreadable(f"it is {said}, but its name says {id_}")
+    """The row of OSV_ADVISORIES for a document."""
+    if (found := fields.require_text(document, "id", fields.ID)) != id_:
+        raise InvalidAdvisory(f"it is {found}, but its file name is that of {id_}")
     affected = _only(document, "affected")
     specific = fields.table(affected, "database_specific")
-    published = _need_time(document, "published")
+    published = _require_time(document, "published")
     withdrawn = _time(document, "withdrawn")
     return {
         "id": id_,
         "package": _package(fields.table(affected, "package")),
         "date": published.date(),
         "known_at": published,
-        "revised_at": _need_time(document, "modified"),
+        "revised_at": _require_time(document, "modified"),
         "informational": fields.informational(specific),
         "cvss": fields.text(specific, "cvss"),
         "categories": fields.texts(specific, "categories"),
         "aliases": fields.texts(document, "aliases"),
         "withdrawn": withdrawn and withdrawn.date(),
         "functions": _functions(affected),
-        "license": fields.license_of(fields.table(document, "database_specific")),
+        "license": fields.text_license(fields.table(document, "database_specific")),
         "events": _events(_only(affected, "ranges")),
     }
 
 
 def _only(parent: fields.Table, name: str) -> fields.Table:
-    """The one table in a list: RustSec's advisories are of one crate, with one range of events."""
+    """The only table in a list: a RustSec advisory has one crate and one range of events."""
     found = parent.get(name)
     if not isinstance(found, list) or len(found) != 1:
-        raise Unreadable(f"{name} must be a list of one table, found {repr(found)[:80]}")
+        raise InvalidAdvisory(f"{name} must be a list of one table, found {repr(found)[:80]}")
     return fields.table({name: found[0]}, name)
 
 
 def _package(package: fields.Table) -> str:
-    name = fields.need_text(package, "name", fields.CRATE)
+    name = fields.require_text(package, "name", fields.CRATE)
     if fields.text(package, "ecosystem") != "crates.io":
-        raise Unreadable(f"ecosystem must be crates.io, found {repr(package.get('ecosystem'))[:80]}")
+        raise InvalidAdvisory(f"ecosystem must be crates.io, found {repr(package.get('ecosystem'))[:80]}")
     if fields.text(package, "purl") != f"pkg:cargo/{name}":
-        raise Unreadable(f"purl must be pkg:cargo/{name}, found {repr(package.get('purl'))[:80]}")
+        raise InvalidAdvisory(f"purl must be pkg:cargo/{name}, found {repr(package.get('purl'))[:80]}")
     return name
 
 
@@ -114,37 +114,37 @@ def _functions(affected: fields.Table) -> list[str] | None:
 
 
 def _events(semver: fields.Table) -> list[dict[str, str]]:
-    """The events of a range, in its order: each introduces the problem, or fixes it, from a version on."""
+    """The events of a range, in their order: each introduces or fixes the problem in a version."""
     events = semver.get("events")
     if fields.text(semver, "type") != "SEMVER" or not isinstance(events, list):
-        raise Unreadable(f"ranges must have one of type SEMVER, with events, found {repr(semver)[:80]}")
+        raise InvalidAdvisory(f"ranges must have one of type SEMVER, with events, found {repr(semver)[:80]}")
     for event in events:
         if not isinstance(event, dict) or len(event) != 1 or not event.keys() <= {"introduced", "fixed"}:
-            raise Unreadable(f"an event must have either introduced or fixed, found {repr(event)[:80]}")
+            raise InvalidAdvisory(f"an event must have either introduced or fixed, found {repr(event)[:80]}")
         [version] = event.values()
-        if not isinstance(version, str) or not (version == FROM_THE_FIRST or VERSION.fullmatch(version)):
-            raise Unreadable(f"an event must have a version, found {repr(version)[:80]}")
+        if not isinstance(version, str) or not (version == EVERY_VERSION or VERSION.fullmatch(version)):
+            raise InvalidAdvisory(f"an event must have a version, found {repr(version)[:80]}")
     if not any("introduced" in event for event in events):
-        raise Unreadable("no event introduces the problem")
+        raise InvalidAdvisory("no event introduces the problem")
     return events
 
 
-def _need_time(parent: fields.Table, name: str) -> datetime:
+def _require_time(parent: fields.Table, name: str) -> datetime:
     found = _time(parent, name)
     if found is None:
-        raise Unreadable(f"{name} is missing")
+        raise InvalidAdvisory(f"{name} is missing")
     return found
 
 
 def _time(parent: fields.Table, name: str) -> datetime | None:
-    """An instant, as UTC without a zone, or None if it is left out."""
+    """An instant, as UTC without a time zone; None if it is missing."""
     found = fields.text(parent, name)
     if found is None:
         return None
     try:
         at = datetime.fromisoformat(found)
         if at.tzinfo is None:
-            raise ValueError("it has no zone")
+            raise ValueError("it has no time zone")
         return at.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError) as error:
-        raise Unreadable(f"{name} must be a time like 2021-01-31T12:00:00Z, found {found[:40]!r}") from error
+        raise InvalidAdvisory(f"{name} must be a time like 2021-01-31T12:00:00Z, found {found[:40]!r}") from error

@@ -1,7 +1,7 @@
-"""Which versions an advisory affects: by Cargo's requirements, as the warehouse has it, and by OSV's events.
+"""Compares the versions that advisories affect by Cargo's requirements (the warehouse's rule) and by OSV's events.
 
-`python -m tools.advisory_differences` writes advisory_differences.json anew: every pair of advisory and version on
-which the two do not agree, by cause.
+`python -m tools.advisory_differences` regenerates tests/data/advisory_differences.json: the pairs of advisory and
+version on which the two rules differ, by cause.
 """
 
 import json
@@ -26,7 +26,7 @@ Pairs = set[tuple[str, str]]  # (advisory, version)
 
 
 def session_of(folder: Path, advisories: list[Row]) -> duckdb.DuckDBPyConnection:
-    """A session with the advisories as both readers give them (`of_git`, `of_osv`), through a repository and a zip."""
+    """A session with the advisories from a git repository (`of_git`) and from an OSV zip (`of_osv`)."""
     con = Sessions(scratch=str(folder), memory="1GB", threads=2).open()
     con.execute((PROJECT / "testing" / "osv_affected.sql").read_text())
     repository = write_repository(folder / "advisories.git", [adds(advisories, datetime(2021, 12, 1))])
@@ -36,7 +36,7 @@ def session_of(folder: Path, advisories: list[Row]) -> duckdb.DuckDBPyConnection
 
 
 def affected_by_cargo(con: duckdb.DuckDBPyConnection, versions: str) -> Pairs:
-    """What the warehouse's own query says is affected."""
+    """The affected versions by the warehouse's query."""
     con.execute(f"""
         create or replace temp table known_versions as
         select
@@ -56,11 +56,12 @@ def affected_by_cargo(con: duckdb.DuckDBPyConnection, versions: str) -> Pairs:
 
 
 def affected_by_osv(con: duckdb.DuckDBPyConnection, versions: str) -> Pairs:
+    """The affected versions by OSV's rule."""
     return set(con.execute(f"select id, num from osv_affected_versions('of_osv', '{versions}')").fetchall())
 
 
-def versions_to_judge(con: duckdb.DuckDBPyConnection, advisories: list[Row]) -> None:
-    """Makes `real`, the registry's versions of the crates, and `adversarial`, those around every number named."""
+def create_version_views(con: duckdb.DuckDBPyConnection, advisories: list[Row]) -> None:
+    """Creates the views `real` (versions in the registry) and `adversarial` (versions around those in requirements)."""
     con.execute(f"""
         create or replace view real as select distinct name, num
         from '{PROJECT}/sample/registry/versions.parquet' semi join of_git on package = name
@@ -70,7 +71,7 @@ def versions_to_judge(con: duckdb.DuckDBPyConnection, advisories: list[Row]) -> 
 
 
 def versions_around(advisory: Row) -> Iterator[str]:
-    """Each version that an advisory names, the releases next to it, and their first pre-releases."""
+    """Each version in the requirements of an advisory, the releases next to it, and their first pre-releases."""
     for text in advisory["patched"] + advisory["unaffected"]:
         for comparator in semver.parse_requirement(text):
             version = padded(comparator)
@@ -82,10 +83,10 @@ def versions_around(advisory: Row) -> Iterator[str]:
 
 
 CAUSES = {
-    "pre-release": "Cargo's requirement takes a pre-release only if it names one of the same three numbers; "
-    "OSV, and RustSec's own tools, put it in its place before its release",
-    "partial": "to Cargo `> 0` begins at 1.0.0, for it compares the numbers given; "
-    "RustSec adds zeros and begins after 0.0.0",
+    "pre-release": "a Cargo requirement matches a pre-release only if it has one with the same three numbers; "
+    "OSV and RustSec's own tools sort a pre-release before its release",
+    "partial": "for Cargo `> 0` starts at 1.0.0, because only the given numbers are compared; "
+    "RustSec adds zeros and starts after 0.0.0",
 }
 
 
@@ -98,10 +99,10 @@ def cause_of(advisory: Row, num: str) -> str:
 
 
 def differences(folder: Path) -> dict[str, dict]:
-    """Where the two readings differ, by versions judged, cause and advisory; only Cargo's says that it is affected."""
+    """The versions that are affected by Cargo's rule only, by view, cause and advisory."""
     advisories = sample_rows()
     con = session_of(folder, advisories)
-    versions_to_judge(con, advisories)
+    create_version_views(con, advisories)
     by_id = {advisory["id"]: advisory for advisory in advisories}
     found: dict[str, dict] = {"causes": CAUSES}
     for versions in ("real", "adversarial"):

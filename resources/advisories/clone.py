@@ -1,4 +1,4 @@
-"""A local copy of the advisory database's main branch, with its whole history: made once, then kept up to date."""
+"""The local clone of the advisory database's default branch, with its full history."""
 
 import shutil
 from functools import partial
@@ -6,42 +6,42 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from resources.advisories.git import GitFailed, git
-from resources.advisories.history import mend
+from resources.advisories.history import recovery_hint
 from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.common.files import remove_leftovers, temporary_path
 from resources.common.settings import ADVISORY_DATABASE
 
 BRANCH = "refs/heads/main"
-REFUSED_BY_DISK = ("No space left on device", "Read-only file system", "Permission denied", "Disk quota exceeded")
+DISK_ERRORS = ("No space left on device", "Read-only file system", "Permission denied", "Disk quota exceeded")
 
-fetch_git = partial(git, seconds=1800, most_bytes=1_000_000)
+fetch_git = partial(git, timeout_s=1800, max_bytes=1_000_000)
 
 
 def update_clone(url: str, path: Path) -> str:
-    """Makes `path` a bare clone of the default branch of `url`, or brings it up to date; returns its newest commit.
+    """Creates or updates the bare clone `path` of the default branch of `url`; returns its newest commit.
 
-    `url` is https://, file:// or an absolute path. A new clone is made beside `path` and renamed when it is whole.
-    Raises BadInput if `path` is something else or corrupt, or if the branch was rewritten (the times at which
-    advisories became known would change); SourceUnreachable if it cannot be fetched now; CannotWrite.
+    `url` is https://, file:// or an absolute path. A new clone is created under a temporary name and renamed.
+    Raises BadInput if `path` is not such a clone or is corrupt, or if the branch was rewritten (which would change the
+    times at which advisories became known); SourceUnreachable if the fetch fails; CannotWrite.
     """
-    _need_plain(url)
+    _check_url(url)
     try:
         if path.exists():
             _fetch_into_clone(url, path)
         else:
             _clone(url, path)
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be written ({error}): free or mend the disk") from error
+        raise CannotWrite(f"cannot write {path} ({error}): check free space and permissions") from error
     return _head(path)
 
 
-def _need_plain(url: str) -> None:
+def _check_url(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("https", "file") and not url.startswith("/"):
-        raise BadInput(f"the advisory database's address is {url!r}, expected one like {ADVISORY_DATABASE}")
+        raise BadInput(f"the URL of the advisory database is {url!r}, expected one like {ADVISORY_DATABASE}")
     if "@" in parts.netloc:
         raise BadInput(
-            f"the advisory database's address has a user or a password in it: expected one like {ADVISORY_DATABASE}"
+            f"the URL of the advisory database has a user name or password, expected one like {ADVISORY_DATABASE}"
         )
 
 
@@ -66,17 +66,17 @@ def _fetch_into_clone(url: str, path: Path) -> None:
     try:
         _fetch(url, path)
     except GitFailed as error:
-        _need_whole(path)
+        _check_connectivity(path)
         if "(non-fast-forward)" in str(error):
             raise BadInput(
-                f"the history of {url} was rewritten, so what {path} knows since when is no longer in it: "
-                f"if that is as it should be, {mend(path)}"
+                f"the history of {url} was rewritten and no longer has the commits of {path}: "
+                f"if this is intended, {recovery_hint(path)}"
             ) from error
         raise _unreachable(url, path, error) from error
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Fetches the default branch, whatever its name, and nothing else: not the tags, not the pull requests."""
+    """Fetches the default branch only, without tags and pull requests."""
     options = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
     fetch_git(path, "fetch", *options, "--", url, f"HEAD:{BRANCH}", protocols="https:file")
 
@@ -85,20 +85,22 @@ def _head(path: Path) -> str:
     try:
         output = fetch_git(path, "rev-parse", "--is-bare-repository", f"{BRANCH}^{{commit}}").decode().split()
     except GitFailed as error:
-        raise BadInput(f"{path} is no whole clone of the advisory database ({error}): {mend(path)}") from error
+        raise BadInput(
+            f"{path} is not a complete clone of the advisory database ({error}): {recovery_hint(path)}"
+        ) from error
     if output[0] != "true":
-        raise BadInput(f"{path} is somebody's working copy, expected a clone made here: {mend(path)}")
+        raise BadInput(f"{path} has a working tree, expected a bare clone: {recovery_hint(path)}")
     return output[1]
 
 
-def _need_whole(path: Path) -> None:
+def _check_connectivity(path: Path) -> None:
     try:
         fetch_git(path, "fsck", "--connectivity-only", "--no-dangling", "--no-progress")
     except GitFailed as error:
-        raise BadInput(f"the clone {path} is corrupt ({error}): {mend(path)}") from error
+        raise BadInput(f"the clone {path} is corrupt ({error}): {recovery_hint(path)}") from error
 
 
 def _unreachable(url: str, path: Path, error: GitFailed) -> Exception:
-    if any(reason in str(error) for reason in REFUSED_BY_DISK):
-        return CannotWrite(f"{path} cannot be written ({error}): free or mend the disk")
-    return SourceUnreachable(f"{url} cannot be fetched ({error}): check the network and the address, then try again")
+    if any(reason in str(error) for reason in DISK_ERRORS):
+        return CannotWrite(f"cannot write {path} ({error}): check free space and permissions")
+    return SourceUnreachable(f"cannot fetch {url} ({error}): check the network and the URL, then try again")

@@ -1,10 +1,10 @@
-"""Fields of a parsed advisory, each of the type it must be. All raise Unreadable, which names the field."""
+"""Typed access to the fields of a parsed advisory. All functions raise InvalidAdvisory, with the field's name."""
 
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from resources.advisories.schema import INFORMATIONAL, OWN_LICENSE, Unreadable
+from resources.advisories.schema import INFORMATIONAL, OWN_LICENSE, InvalidAdvisory
 
 ID = re.compile(r"RUSTSEC-[0-9]{4}-[0-9]{4,6}")
 CRATE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -14,7 +14,7 @@ Table = Mapping[str, object]
 
 
 def table(parent: Table, name: str) -> Table:
-    """A table; an empty one if it is left out or null."""
+    """A table; empty if it is missing or null."""
     found = parent.get(name)
     if found is None:
         return {}
@@ -24,37 +24,37 @@ def table(parent: Table, name: str) -> Table:
 
 
 def text(parent: Table, name: str) -> str | None:
-    """A text, or None if it is left out or null."""
+    """A text; None if it is missing or null."""
     found = parent.get(name)
     if found is not None and not isinstance(found, str):
         raise _wrong(name, "a text", found)
     if found is not None and not found.isprintable():
-        raise _wrong(name, "a text of printable characters", found)
+        raise _wrong(name, "a text with printable characters only", found)
     return found
 
 
-def need_text(parent: Table, name: str, pattern: re.Pattern[str]) -> str:
-    """A text that must be there, and be of a form."""
+def require_text(parent: Table, name: str, pattern: re.Pattern[str]) -> str:
+    """A text that must exist and match a pattern."""
     found = text(parent, name)
     if found is None:
-        raise Unreadable(f"{name} is missing")
+        raise InvalidAdvisory(f"{name} is missing")
     if not pattern.fullmatch(found):
-        raise _wrong(name, f"like {pattern.pattern}", found)
+        raise _wrong(name, f"a text like {pattern.pattern}", found)
     return found
 
 
 def texts(parent: Table, name: str) -> list[str]:
-    """A list of texts; an empty one if it is left out or null."""
+    """A list of texts; empty if it is missing or null."""
     found = parent.get(name)
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(item, str) and item.isprintable() for item in found):
-        raise _wrong(name, "a list of texts of printable characters", found)
+        raise _wrong(name, "a list of texts with printable characters only", found)
     return found
 
 
-def day(parent: Table, name: str) -> date | None:
-    """A date, written as a text or as TOML's own, or None if it is left out."""
+def iso_date(parent: Table, name: str) -> date | None:
+    """A date, as a text or as a TOML date; None if it is missing."""
     found = parent.get(name)
     if isinstance(found, date) and not isinstance(found, datetime):
         return found
@@ -68,27 +68,27 @@ def day(parent: Table, name: str) -> date | None:
         raise _wrong(name, "a date like 2021-01-31", found) from error
 
 
-def need_day(parent: Table, name: str) -> date:
-    """A date that must be there."""
-    found = day(parent, name)
+def require_date(parent: Table, name: str) -> date:
+    """A date that must exist."""
+    found = iso_date(parent, name)
     if found is None:
-        raise Unreadable(f"{name} is missing")
+        raise InvalidAdvisory(f"{name} is missing")
     return found
 
 
 def informational(parent: Table) -> str | None:
-    """What kind of note it is, or None for a vulnerability."""
+    """The kind of an informational advisory; None for a vulnerability."""
     found = text(parent, "informational")
     if found is not None and found not in INFORMATIONAL:
         raise _wrong("informational", f"one of {', '.join(INFORMATIONAL)}", found)
     return found
 
 
-def license_of(parent: Table) -> str | None:
-    """The license of the advisory's text, or None if it is the database's own."""
+def text_license(parent: Table) -> str | None:
+    """The license of the advisory's text; None for the database's own."""
     found = text(parent, "license")
     return None if found == OWN_LICENSE else found
 
 
-def _wrong(name: str, expected: str, found: object) -> Unreadable:
-    return Unreadable(f"{name} must be {expected}, found {repr(found)[:80]}")
+def _wrong(name: str, expected: str, found: object) -> InvalidAdvisory:
+    return InvalidAdvisory(f"{name} must be {expected}, found {repr(found)[:80]}")

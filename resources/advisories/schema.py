@@ -1,4 +1,4 @@
-"""What both readers of advisories give: one row per revision of an advisory, and what could not be read."""
+"""The table of advisory revisions, and the files that cannot be parsed."""
 
 import datetime
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ import pyarrow as pa
 
 TEXTS = pa.list_(pa.string())
 
-# Unique by (id, revised_at): what an advisory said at a time is its newest row with `revised_at` up to then.
+# Unique by (id, revised_at): the state of an advisory at an instant is its newest row with `revised_at` up to then.
 # Times are UTC. `patched` and `unaffected` are Cargo requirements; a version that matches none of them is affected.
 ADVISORIES = pa.schema(
     {
         "id": pa.string(),
         "package": pa.string(),
-        "date": pa.date32(),  # disclosed; may be years before it was known
-        "known_at": pa.timestamp("us"),  # its file was in the database
-        "revised_at": pa.timestamp("us"),  # it said this; the first time is `known_at`, if it could be read then
+        "date": pa.date32(),  # of disclosure; may be years before `known_at`
+        "known_at": pa.timestamp("us"),  # its file was committed to the database
+        "revised_at": pa.timestamp("us"),  # this revision was committed; the first one, if valid, at `known_at`
         "informational": pa.string(),  # one of INFORMATIONAL; null for a vulnerability
         "cvss": pa.string(),
         "categories": TEXTS,
@@ -23,8 +23,8 @@ ADVISORIES = pa.schema(
         "patched": TEXTS,
         "unaffected": TEXTS,
         "withdrawn": pa.date32(),
-        "functions": TEXTS,  # paths of what is affected, in order; null if none is named
-        "license": pa.string(),  # of the text; null is the database's own, CC0-1.0
+        "functions": TEXTS,  # paths of the affected functions, sorted; null if none is given
+        "license": pa.string(),  # of the text; null for the database's own, CC0-1.0
     }
 )
 
@@ -33,8 +33,8 @@ OWN_LICENSE = "CC0-1.0"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What one revision of an advisory says: the columns of ADVISORIES but its two times."""
+class Advisory:
+    """One revision of an advisory: the columns of ADVISORIES except its two times."""
 
     id: str
     package: str
@@ -52,7 +52,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A revision that was left out: its file, its commit (None outside git), the line at fault if known, and why."""
+    """A revision that cannot be parsed: its file, commit (None outside git), line (if known) and reason."""
 
     file: str
     commit: str | None
@@ -60,8 +60,8 @@ class Rejected:
     reason: str
 
 
-class Unreadable(ValueError):
-    """A file is no advisory: why, and in which line, if known."""
+class InvalidAdvisory(ValueError):
+    """A file is not a valid advisory: the reason, and the line if known."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         super().__init__(reason)
