@@ -23,6 +23,7 @@ X86_FEATURES = {"avx": "AVX", "avx2": "AVX2", "fma": "FMA", "f16c": "F16C", "bmi
 
 
 def main() -> int:
+    """Builds the wheel if it is not cached, and installs it. Returns the exit code."""
     options = [*OPTIONS, *features()]
     kept = cache() / key(options)
     try:
@@ -45,6 +46,7 @@ def features() -> list[str]:
 
 
 def cache() -> Path:
+    """The folder of built wheels in the user's cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "rust-crate-pipeline" / "wheels"
 
@@ -108,14 +110,17 @@ def install(kept: Path) -> None:
 
 
 def uv() -> str:
+    """The path of uv in this environment."""
     return str(Path(sys.executable).with_name("uv"))
 
 
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> None:
+    """Runs a command. Raises CalledProcessError if it fails."""
     subprocess.run([str(part) for part in command], check=True, env=environment)
 
 
 def mend() -> str:
+    """How to fix a failed build."""
     if not (shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")):
         return "llama.cpp needs a C++ compiler: install g++ or clang++ (Debian: apt-get install g++), and run again"
     return "see its words above"

@@ -18,6 +18,7 @@ MAX_GRAMMARS = 64  # that are cached: compiling one takes milliseconds
 
 
 def main() -> None:
+    """Reads questions from stdin, one JSON line each, and writes replies to stdout until stdin ends."""
     _end_with_parent()
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # llama.cpp prints to stdout: send that to stderr, so that it does not mix with the replies
