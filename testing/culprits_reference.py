@@ -1,4 +1,4 @@
-"""The rules of `culprits` in plain Python, version by version, for small registries; and registries to try them on."""
+"""A reference implementation of `culprits` in Python, for small registries, and random registries to compare on."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -15,7 +15,7 @@ Version = tuple[str, str]  # crate and number
 
 
 def random_facts(seed: int, at: datetime = AT, crates: int = 80) -> dict[str, list[dict]]:
-    """Crates that depend on crates at random, in circles too; some versions are yanked or in trouble."""
+    """Crates with random dependencies, cycles included; some versions are yanked or have an issue."""
     random = Random(seed)
     names = [f"c{n:03}" for n in range(crates)]
     versions = [(name, num) for name in names for num in sorted(random.sample(NUMS, random.choice((1, 3, 4, 4))))]
@@ -23,7 +23,7 @@ def random_facts(seed: int, at: datetime = AT, crates: int = 80) -> dict[str, li
         {
             "name": name,
             "num": num,
-            "dependency": min(random.choices(names, k=2)),  # some are used by many
+            "dependency": min(random.choices(names, k=2)),  # so that some crates have many dependents
             "req": random.choice(REQS),
             "kind": random.choice(("normal", "normal", "normal", "build", "dev")),
             "optional": random.random() < 0.1,
@@ -71,44 +71,44 @@ def matches(req: str, num: str) -> bool:
 
 
 def culprits_reference(facts: dict[str, list[dict]]) -> list[dict]:
-    """The rows of `culprits`, in the order of the key; of those columns that take some working out."""
+    """The rows of `culprits`, sorted by key, with the columns that are not copied from the facts."""
     nums: dict[str, list[str]] = defaultdict(list)
     for row in facts["versions"]:
         nums[row["name"]].append(row["num"])
     yanked = {(row["name"], row["num"]) for row in facts["yanks"]}
-    needs: dict[Version, list[tuple[str, str]]] = defaultdict(list)
+    dependencies: dict[Version, list[tuple[str, str]]] = defaultdict(list)
     for row in facts["dependencies"]:
         if row["kind"] != "dev" and not row["optional"]:
-            needs[row["name"], row["num"]].append((row["dependency"], row["req"]))
+            dependencies[row["name"], row["num"]].append((row["dependency"], row["req"]))
 
     @cache
     def newest(name: str, req: str) -> Version | None:
-        fitting = [num for num in nums[name] if (name, num) not in yanked and matches(req, num)]
-        return (name, max(fitting)) if fitting else None
+        matching = [num for num in nums[name] if (name, num) not in yanked and matches(req, num)]
+        return (name, max(matching)) if matching else None
 
     @cache
     def direct(version: Version) -> frozenset[Version]:
-        return frozenset(found for need in needs[version] if (found := newest(*need)))
+        return frozenset(found for need in dependencies[version] if (found := newest(*need)))
 
     @cache
     def tree(version: Version) -> frozenset[Version]:
-        """The version, and all that it pulls in."""
-        found, waiting = {version}, [version]
-        while waiting:
-            new = direct(waiting.pop()) - found
+        """The version and its transitive dependencies."""
+        found, pending = {version}, [version]
+        while pending:
+            new = direct(pending.pop()) - found
             found |= new
-            waiting += new
+            pending += new
         return frozenset(found)
 
     @cache
     def can_be_built(version: Version) -> bool:
-        return all(newest(*need) for v in tree(version) for need in needs[v])
+        return all(newest(*need) for v in tree(version) for need in dependencies[v])
 
-    def in_trouble(trouble: str) -> dict[Version, list[str]]:
+    def affected_by(issue: str) -> dict[Version, list[str]]:
         found: dict[Version, list[str]] = defaultdict(list)
         for row in facts["advisories"]:
             safe = row["patched"] + row["unaffected"]
-            if (row["informational"] or "vulnerable") == trouble:
+            if (row["informational"] or "vulnerable") == issue:
                 for num in nums[row["package"]]:
                     if not any(matches(req, num) for req in safe):
                         found[row["package"], num].append(row["id"])
@@ -120,8 +120,8 @@ def culprits_reference(facts: dict[str, list[dict]]) -> list[dict]:
             paths = [[*path, n] for path in paths for n in direct(path[-1]) if n not in path and end in tree(n)]
         return min(path for path in paths if path[-1] == end)
 
-    def free(version: Version, culprit: str, affected: set[Version]) -> tuple[str | None, bool]:
-        """The free version to go to, and whether it is newer."""
+    def fixed(version: Version, culprit: str, affected: set[Version]) -> tuple[str | None, bool]:
+        """The version to change to, and whether it is newer."""
         name, num = version
         bad = {v for v in affected if v[0] == culprit}
         found = [
@@ -134,33 +134,33 @@ def culprits_reference(facts: dict[str, list[dict]]) -> list[dict]:
         root = (name, max(nums[name], key=lambda num: ((name, num) not in yanked, num)))
         if root in yanked:
             continue
-        for trouble in ("vulnerable", "unsound", "unmaintained"):
-            affected = in_trouble(trouble)
+        for issue in ("vulnerable", "unsound", "unmaintained"):
+            affected = affected_by(issue)
             below = frozenset().union(*(tree(v) for v in direct(root)))
             for culprit in below & affected.keys():
                 if culprit[0] == name:
                     continue
                 path = shortest(root, culprit)
-                outs = [free(version, culprit[0], set(affected)) for version in path]
-                steps = [step for step in range(1, len(path)) if outs[step][0]]
-                act = min(steps, key=lambda step: (not outs[step][1], step), default=None)
-                held = [req for n, req in needs[path[-2]] if newest(n, req) == culprit]
+                fixes = [fixed(version, culprit[0], set(affected)) for version in path]
+                steps = [step for step in range(1, len(path)) if fixes[step][0]]
+                act = min(steps, key=lambda step: (not fixes[step][1], step), default=None)
+                held = [req for n, req in dependencies[path[-2]] if newest(n, req) == culprit]
                 rows.append(
                     {
                         "crate": name,
                         "culprit": culprit[0],
                         "culprit_version": culprit[1],
-                        "trouble": trouble,
+                        "issue": issue,
                         "advisories": sorted(affected[culprit]),
                         "path": [v[0] for v in path],
                         "through": sorted({v[0] for v in direct(root) if culprit in tree(v)}),
                         "holders": len({v[0] for v in (below | {root}) - {culprit} if culprit in direct(v)}),
                         "holder_version": path[-2][1],
                         "holder_requirement": min(held),
-                        "frees_version": outs[-2][0],
-                        "fixed_version": outs[-1][0],
-                        "who": "nobody" if act is None else "you" if act == 1 else "dependency",
+                        "holder_fixed_version": fixes[-2][0],
+                        "fixed_version": fixes[-1][0],
+                        "fixable_by": "nobody" if act is None else "you" if act == 1 else "dependency",
                         "actor": None if act is None else path[act - 1][0],
                     }
                 )
-    return sorted(rows, key=lambda row: (row["crate"], row["culprit"], row["culprit_version"], row["trouble"]))
+    return sorted(rows, key=lambda row: (row["crate"], row["culprit"], row["culprit_version"], row["issue"]))

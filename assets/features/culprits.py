@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from assets.features.features import STEPS, run_step
+from assets.features.steps import UP_TO_ADVISORIES, run_step
 from assets.partitions import DATE_PARTITIONS, all_partitions
 from assets.point_in_time import attach_registry, set_as_of, snapshot_at_or_after
 from assets.registry.advisories import advisories
@@ -15,11 +15,13 @@ from assets.table_asset import table_asset
 from assets.table_build import SQL, BuildContext
 from resources.warehouse.session import first_row, set_variables
 
-# the steps of `features` up to the affected versions
-KNOWN = [step for step in STEPS if step.name < "06"]
-TROUBLES, *PARTS = sorted((SQL / "culprits").glob("*.sql"))
-# crates in trouble that are looked for at a time: what pulls one in may be half of the registry
-AT_A_TIME = 200
+FOLDER = SQL / "culprits"
+ISSUES = FOLDER / "01_issues.sql"  # versions with a known issue
+# run once per part of the crates with an issue
+PATHS = FOLDER / "02_paths.sql"  # which crates depend on them, and by which path
+REMEDIES = FOLDER / "03_remedies.sql"  # which crate can fix it, and how
+# crates with an issue per part: half of the registry may depend on one of them
+CRATES_PER_PART = 200
 
 
 @table_asset(
@@ -30,23 +32,26 @@ AT_A_TIME = 200
     partitions=DATE_PARTITIONS,
 )
 def culprits(context: BuildContext) -> pa.Table:
-    """Leak-proof as `features`. Versions resolve to the newest that match, so a fix that requirements admit is taken:
-    what is listed here goes away only if somebody changes a requirement. Optional dependencies are left out."""
+    """Leak-proof like `features`. Requirements resolve to the newest matching version, so a fix that a requirement
+    already allows counts as taken: an issue listed here remains until some requirement changes. Optional dependencies
+    are excluded."""
     con = context.con
     attach_registry(con, context.store, snapshot_at_or_after(context.store, context.key))
     set_as_of(con, context.key)
-    for step in KNOWN:
+    for step in UP_TO_ADVISORIES:
         run_step(con, step)
-    con.execute(TROUBLES.read_text())
+    con.execute(ISSUES.read_text())
     con.register("no_rows", CULPRITS.arrow.empty_table())
     con.execute("create temp table culprits as from no_rows")
-    (crates,) = first_row(con, "select count(distinct crate_id) from troubles") or (0,)
-    parts = 1 + crates // AT_A_TIME
+    (crates,) = first_row(con, "select count(distinct crate_id) from issues") or (0,)
+    parts = 1 + crates // CRATES_PER_PART
     for part in range(parts):
         set_variables(con, part=part, parts=parts)
-        for step in PARTS:
-            con.execute(step.read_text())
-    rows = con.sql("from culprits order by crate, culprit, culprit_version, trouble").to_arrow_table()
-    (you, nobody) = first_row(con, "select avg((who = 'you')::int), avg((who = 'nobody')::int) from culprits") or (0, 0)
-    context.report(share_you_can_act=you or 0.0, share_nobody_can_act=nobody or 0.0)
+        con.execute(PATHS.read_text())
+        con.execute(REMEDIES.read_text())
+    rows = con.sql("from culprits order by crate, culprit, culprit_version, issue").to_arrow_table()
+    shares = first_row(
+        con, "select avg((fixable_by = 'you')::int), avg((fixable_by = 'nobody')::int) from culprits"
+    ) or (0, 0)
+    context.report(share_fixable_by_you=shares[0] or 0.0, share_fixable_by_nobody=shares[1] or 0.0)
     return rows

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from assets.features.features import run_steps
+from assets.features.steps import run_steps
 from assets.partitions import all_partitions
 from assets.point_in_time import attach_registry
 from assets.registry.advisories import advisories
@@ -29,8 +29,8 @@ from resources.warehouse.session import first_row, set_variables, view
     partitions=None,
 )
 def fresh_features(context: BuildContext) -> pa.Table:
-    """By the steps of `features`, over the newest snapshot with its events. Downloads, owners and advisories are the
-    snapshot's. Without an event there is no row; of crates that none of them bears on, `features` is still right."""
+    """Computed by the steps of `features` over the newest snapshot and its events. Downloads, owners and advisories are
+    those of the snapshot. Without events there are no rows; for crates that no event affects, use `features`."""
     con, store = context.con, context.store
     base = store.partitions("snapshots")[-1:]
     if not base:

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from assets.features.features import STEPS, features
+from assets.features.features import features
+from assets.features.steps import ADVISORIES, run_step
 from assets.partitions import DATE_PARTITIONS, all_partitions
 from assets.point_in_time import attach_registry, known_at, set_as_of, snapshot_at_or_after
 from assets.registry.advisories import advisories
@@ -14,8 +15,6 @@ from assets.table_build import SQL, BuildContext
 from ml.targets import TARGETS
 from resources.warehouse.session import first_row, run_script, set_variables, view
 
-AFFECTED = next(step for step in STEPS if step.name.endswith("_advisories.sql"))
-
 
 @table_asset(
     LABELS,
@@ -25,7 +24,7 @@ AFFECTED = next(step for step in STEPS if step.name.endswith("_advisories.sql"))
     partitions=DATE_PARTITIONS,
 )
 def labels(context: BuildContext) -> pa.Table:
-    """The future of each as-of date: only training and backtests may read it."""
+    """What happened after each as-of date: only training and backtests may read it."""
     con = context.con
     snapshot_at_or_after(context.store, context.key)
     snapshot = _snapshot(context)
@@ -48,7 +47,7 @@ def labels(context: BuildContext) -> pa.Table:
 
 
 def _gather_outcomes(context: BuildContext) -> None:
-    """Makes `outcomes` of what can be known."""
+    """Creates `outcomes`: the positives of each target whose horizon is known."""
     con = context.con
     con.execute(
         "create temp table label_instants as select 'now' as name, getvariable('known_at') as instant union "
@@ -57,7 +56,7 @@ def _gather_outcomes(context: BuildContext) -> None:
     view(con, context.store, "features", context.key)
     con.execute("create temp view built_crates as select crate, build from features where len(build) > 0")
     con.execute((SQL / "label_facts.sql").read_text())
-    con.execute(AFFECTED.read_text())
+    run_step(con, ADVISORIES)
     con.execute("create temp table outcomes (target varchar, horizon_days integer, crate_id bigint)")
     for target in TARGETS:
         outcome = (SQL / "targets" / f"{target.name}.sql").read_text()
@@ -65,7 +64,7 @@ def _gather_outcomes(context: BuildContext) -> None:
 
 
 def _snapshot(context: BuildContext) -> str:
-    """The earliest snapshot that sees the longest horizon's end, or else the newest; sets `snapshot_at`."""
+    """The earliest snapshot at or after the end of the longest horizon, or else the newest; sets `snapshot_at`."""
     newest = context.store.partitions("snapshots")[-1]
     longest = max(days for target in TARGETS for days in target.horizons)
     set_variables(context.con, known_at=known_at(context.key), longest=longest)

@@ -1,8 +1,5 @@
-"""Figures of tests as Markdown tables, for the UI and docs/backtest.md: each is a query in `assets/sql/backtest/`."""
+"""Backtest figures as Markdown tables, for the UI and docs/backtest.md; each is a query in `assets/sql/backtest/`."""
 
-import inspect
-import sys
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,11 +13,11 @@ if TYPE_CHECKING:
     import duckdb
 
 QUERIES = SQL / "backtest"
-NAME = "name"  # the column that a page gives a heading of its own
+NAME = "name"  # the column whose heading the page chooses
 
 
 def attach_tests(con: "duckdb.DuckDBPyConnection", rows: pa.Table) -> None:
-    """Makes `tested`, `methods` and `questions` of rows of `backtests` or `walk_forward`."""
+    """Creates `tested`, `methods` and `questions` from rows of `backtests` or `walk_forward`."""
     con.register("rows_of_tests", rows)
     con.register("methods", pa.Table.from_pylist(list(_methods())))
     con.register("questions", pa.Table.from_pylist([{"target": t.name, "question": t.question} for t in TARGETS]))
@@ -28,30 +25,28 @@ def attach_tests(con: "duckdb.DuckDBPyConnection", rows: pa.Table) -> None:
 
 
 def _methods() -> Iterator[dict[str, str]]:
-    """What is compared: method, kind, and what it is in words."""
+    """What is compared: method, kind and description."""
     from ml.baselines import BASELINES
     from ml.baselines.naive import SIGNALS
 
-    yield {"method": "model", "kind": "model", "what": "Ours."}
-    yield {"method": "base_rate", "kind": "base rate", "what": "The same of every crate: the share known so far."}
+    yield {"method": "model", "kind": "model", "description": "Our model."}
+    yield {
+        "method": "base_rate",
+        "kind": "base rate",
+        "description": "The same probability for every crate: the share of positives known so far.",
+    }
     yield {
         "method": "logistic_regression",
         "kind": "logistic regression",
-        "what": "The plain model, on the same inputs as ours.",
+        "description": "Logistic regression on the inputs of our model.",
     }
-    modules = Counter(baseline.score.__module__ for baseline in BASELINES.values())
     for name, baseline in BASELINES.items():
-        module = baseline.score.__module__
-        told_by = baseline.score if modules[module] > 1 else sys.modules[module]
-        yield {
-            "method": name,
-            "kind": "single signal" if baseline in SIGNALS else "formula",
-            "what": (inspect.getdoc(told_by) or "").splitlines()[0].replace("; shape (rows,)", ""),
-        }
+        kind = "single signal" if baseline in SIGNALS else "formula"
+        yield {"method": name, "kind": kind, "description": baseline.description}
 
 
 def markdown_table(con: "duckdb.DuckDBPyConnection", query: str, heading: str = NAME) -> str:
-    """The rows of `<query>.sql` as a Markdown table; its column `name`, if it has one, gets `heading`."""
+    """The rows of `<query>.sql` as a Markdown table; a column `name` gets `heading`."""
     rows = run_script(con, QUERIES / f"{query}.sql")
     headings = [heading if column == NAME else column for column in rows.column_names]
     cells = [["" if cell is None else str(cell) for cell in row.values()] for row in rows.to_pylist()]
@@ -59,6 +54,6 @@ def markdown_table(con: "duckdb.DuckDBPyConnection", query: str, heading: str = 
 
 
 def summary(con: "duckdb.DuckDBPyConnection", rows: pa.Table) -> str:
-    """Per target ours beside the best of each kind, and how good the probabilities are."""
+    """Per target our model and the best method of each kind, and the quality of the probabilities."""
     attach_tests(con, rows)
     return f"{markdown_table(con, 'summary')}\n\n{markdown_table(con, 'summary_of_probabilities')}"

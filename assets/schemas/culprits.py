@@ -1,41 +1,41 @@
-"""What is wrong in a crate's build, through whom it is held, and who can do what about it."""
+"""Known issues in a crate's build: the dependency path to each, and who can fix it."""
 
 from assets.schemas.features import FEATURES
 from resources.warehouse.schema import Column, Table
 
 CULPRITS = Table(
     name="culprits",
-    grain="One row per crate, version in its build that a known advisory is about, and kind of trouble with it.",
+    grain="One row per crate, version in its build with an issue that an advisory reports, and kind of issue.",
     partition=FEATURES.partition,
     columns=(
         Column("as_of", "date", "As-of date: nothing later than 23:59:59 UTC of the day before is used"),
-        Column("crate", "string", "Canonical name of the crate whose build it is, at its default version"),
-        Column("culprit", "string", "Name of the crate in trouble"),
-        Column("culprit_version", "string", "Its version, which the build's requirements resolve to"),
-        Column("trouble", "string", "What is wrong with it", accepted=("vulnerable", "unsound", "unmaintained")),
-        Column("advisories", "list<string>", "Advisories that say so"),
-        Column("path", "list<string>", "Names from the crate to the culprit: a shortest path, the first by name"),
-        Column("through", "list<string>", "Dependencies of the crate that pull it in: each has to let go of it"),
-        Column("holders", "int64", "Crates in the build that require this version directly"),
+        Column("crate", "string", "Canonical name of the crate whose default version is built"),
+        Column("culprit", "string", "Name of the crate with the issue"),
+        Column("culprit_version", "string", "Its version, to which the requirements of the build resolve"),
+        Column("issue", "string", "Kind of issue", accepted=("vulnerable", "unsound", "unmaintained")),
+        Column("advisories", "list<string>", "Ids of the advisories that report it"),
+        Column("path", "list<string>", "Names from the crate to the culprit: the first by name of the shortest paths"),
+        Column("through", "list<string>", "Direct dependencies of the crate whose tree has the culprit"),
+        Column("holders", "int64", "Number of crates in the build that depend directly on this version"),
         Column("holder", "string", "The crate before the culprit on the path"),
-        Column("holder_version", "string", "Its version"),
-        Column("holder_requirement", "string", "Its requirement of the culprit"),
+        Column("holder_version", "string", "Version of the holder"),
+        Column("holder_requirement", "string", "Requirement of the holder on the culprit"),
         Column(
-            "frees_version",
+            "holder_fixed_version",
             "string",
-            "Version of the holder, not yanked, whose build has no version of the culprit in this trouble: the newest, "
-            "releases first; an older one than holder_version if no newer one is free",
+            "Version of the holder without the issue in its tree, not yanked: the newest, a release if there is one; "
+            "older than holder_version if no newer version qualifies",
             nullable=True,
         ),
-        Column("fixed_version", "string", "The same of the culprit itself", nullable=True),
+        Column("fixed_version", "string", "Version of the culprit without the issue, by the same rule", nullable=True),
         Column(
-            "who",
+            "fixable_by",
             "string",
-            "Who must act: the first on the path for whom the next has a newer free version, else an older one",
+            "Who can fix it: the first crate on the path whose next crate has a newer fixed version, else an older one",
             accepted=("you", "dependency", "nobody"),
         ),
-        Column("actor", "string", "Name of the crate that must act; null if nobody can", nullable=True),
+        Column("actor", "string", "Name of the crate that must change a requirement", nullable=True),
         Column("remedy", "string", "What to do"),
     ),
-    key=("crate", "culprit", "culprit_version", "trouble"),
+    key=("crate", "culprit", "culprit_version", "issue"),
 )

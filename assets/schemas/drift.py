@@ -13,14 +13,16 @@ DRIFT = Table(
         Column("as_of", "date", "As-of date of the features"),
         Column("target", "string", "What is predicted", accepted=TARGET_NAMES),
         Column("kind", "string", "What is watched", accepted=KINDS),
-        Column("name", "string", "The input; `probability`; or `ece` and `said_to_observed`, on matured labels"),
+        Column("name", "string", "The input; `probability`; or `ece` and `predicted_to_observed`, on matured labels"),
         Column(
             "value",
             "double",
             "Population stability index between reference_as_of and as_of; `ece`: expected calibration error; "
-            "`said_to_observed`: how many times as many events were said as came",
+            "`predicted_to_observed`: how many times as many events were said as came",
         ),
-        Column("threshold", "double", "What it may reach; `said_to_observed` may fall to one part in as many, too"),
+        Column(
+            "threshold", "double", "What it may reach; `predicted_to_observed` may fall to one part in as many, too"
+        ),
         Column("is_drifted", "bool", "Whether it is beyond"),
         Column("reference_as_of", "date", "As-of date that the champion was last tested on: what it is held against"),
         Column(

@@ -1,7 +1,7 @@
-"""conemass (criticality_score #836): every crate shares one unit equally among its build and itself.
+"""conemass (criticality_score #836): every crate divides one unit equally among itself and the crates of its build.
 
-Computed with the features over whole trees, where the proposal stops at 200 crates; a crate's share of its own unit is
-left out, so that a crate that nobody builds on has none.
+Computed with the features over whole trees, while the proposal stops at 200 crates. A crate's share of its own unit is
+excluded, so that a crate without dependents has 0.
 """
 
 import numpy as np
@@ -11,8 +11,13 @@ from ml.baselines.formula import Baseline
 
 
 def score(f: pd.DataFrame) -> np.ndarray:
-    """In builds that hold nothing else; shape (rows,)."""
+    """In builds that consist of this crate alone, shape (rows,)."""
     return f["conemass"].to_numpy(dtype=float)
 
 
-CONEMASS = Baseline("conemass", score, lambda f: "all, without its cap of 200 crates a tree")
+CONEMASS = Baseline(
+    "conemass",
+    "conemass (criticality_score #836): every crate divides one unit equally among itself and the crates of its build.",
+    score,
+    lambda f: "all, without its limit of 200 crates per tree",
+)

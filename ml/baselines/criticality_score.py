@@ -1,12 +1,12 @@
-"""OpenSSF criticality_score with its deps.dev weights: logarithms against thresholds, averaged by weight.
+"""OpenSSF criticality_score with its deps.dev weights: a weighted mean of logarithms relative to thresholds.
 
-Left out of both sums: contributors, organisations, commits, issues, comments and mentions.
+Excluded: contributors, organisations, commits, issues, comments and mentions.
 """
 
 import numpy as np
 import pandas as pd
 
-from ml.baselines.formula import Baseline, Part, in_words, ratio, releases, totals
+from ml.baselines.formula import Baseline, Part, coverage, ratio, releases, totals
 
 WEIGHTS = 13.5
 DAYS_A_MONTH = 365.25 / 12
@@ -19,7 +19,7 @@ def _term(value: pd.Series, threshold: float) -> pd.Series:
 
 PARTS = (
     Part("created", 1, ("age_days_min",), lambda f: _term(f["age_days_min"] / DAYS_A_MONTH, 120)),
-    # the smaller the better: what is left of the threshold counts
+    # the fewer months the better: the months left to the threshold count
     Part(
         "updated",
         1,
@@ -32,8 +32,13 @@ PARTS = (
 
 
 def score(f: pd.DataFrame) -> np.ndarray:
-    """0 to 1, higher for more critical; shape (rows,)."""
+    """0 to 1, higher for more critical, shape (rows,)."""
     return ratio(*totals(f, PARTS))
 
 
-CRITICALITY_SCORE = Baseline("criticality_score", score, lambda f: in_words(f, PARTS, WEIGHTS))
+CRITICALITY_SCORE = Baseline(
+    "criticality_score",
+    "OpenSSF criticality_score with its deps.dev weights: a weighted mean of logarithms relative to thresholds.",
+    score,
+    lambda f: coverage(f, PARTS, WEIGHTS),
+)

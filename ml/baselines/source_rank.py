@@ -1,8 +1,7 @@
-"""Libraries.io SourceRank: signals of 1, and twice the order of magnitude of the dependents; at least 0.
+"""Libraries.io SourceRank: one point per signal, plus twice the order of magnitude of the dependents, at least 0.
 
-Left out: description, repository, readme, licence, dependent repositories, stars, contributors, subscribers and the
-author's own word that it is deprecated. That versions follow semver, crates.io demands; unmaintained is what RustSec
-calls so.
+Excluded: description, repository, README, licence, dependent repositories, stars, contributors, subscribers and
+deprecation by the author. crates.io enforces semver versions; unmaintained crates are those of RustSec.
 """
 
 import numpy as np
@@ -17,8 +16,8 @@ COVERS = (
 
 
 def score(f: pd.DataFrame) -> np.ndarray:
-    """A whole number of at least 0, higher for better; shape (rows,)."""
-    praise = (
+    """A whole number of at least 0, higher for better, shape (rows,)."""
+    granted = (
         1  # every version follows semver
         + (f["versions"] > 1).astype(int)
         + (releases(f, 180) >= 1)
@@ -26,13 +25,18 @@ def score(f: pd.DataFrame) -> np.ndarray:
         + (f["major"] >= 1)
         + 2 * np.round(np.log10(f["dependents"].clip(lower=1)))
     )
-    blame = (
+    deducted = (
         2 * (f["prerelease_versions"] == f["versions"]).astype(int)
         + (f["dependencies_outdated"] > 0)
         + 5 * f["is_unmaintained"].astype(int)
         + 5 * f["all_yanked"].astype(int)
     )
-    return (praise - blame).clip(lower=0).to_numpy(dtype=float)
+    return (granted - deducted).clip(lower=0).to_numpy(dtype=float)
 
 
-SOURCE_RANK = Baseline("source_rank", score, lambda f: COVERS)
+SOURCE_RANK = Baseline(
+    "source_rank",
+    "Libraries.io SourceRank: one point per signal, plus twice the order of magnitude of the dependents, at least 0.",
+    score,
+    lambda f: COVERS,
+)

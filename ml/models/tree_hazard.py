@@ -25,7 +25,7 @@ class TreeHazard(BaseEstimator):
         return -np.expm1(-self.level * np.asarray(sums, dtype=float))
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        """The probabilities of both classes, shape (builds, 2); MLflow serves it. `frame` has `events`: sums over builds."""
+        """The probabilities of both classes, shape (builds, 2); MLflow serves it. `frame` has `events`, their sums."""
         event = self.probability(frame["events"].to_numpy())
         return np.column_stack([1 - event, event])
 

@@ -42,8 +42,15 @@ TYPES: dict[str, pa.DataType] = {
     "list<struct<field: string, start: int64, end: int64, text: string>>": pa.list_(
         pa.struct([("field", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
     ),
-    "list<struct<change: string, probability: double, worst: double>>": pa.list_(
-        pa.struct([("change", pa.string()), ("probability", pa.float64()), ("worst", pa.float64())])
+    "list<struct<change: string, is_advice: bool, probability: double, worst: double>>": pa.list_(
+        pa.struct(
+            [
+                ("change", pa.string()),
+                ("is_advice", pa.bool_()),
+                ("probability", pa.float64()),
+                ("worst", pa.float64()),
+            ]
+        )
     ),
 }
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from test_cargo import RULE
 
-from assets.features.features import STEPS, run_step
+from assets.features.steps import STEPS, run_step
 from assets.point_in_time import attach_registry
 from resources.warehouse.session import first_row, set_variables
 from testing.registries import SAMPLE, Facts, read_facts, write_registry

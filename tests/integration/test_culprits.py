@@ -1,4 +1,4 @@
-"""Who is to blame in a build and who can do what about it: one made-up registry, and the whole bundled one."""
+"""`culprits` names the crate with an issue, the crate that can fix it and the fix: synthetic and bundled registry."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +16,14 @@ from testing.table_builds import build, build_registry, bundled_resources
 MAY, LATE = datetime(2020, 5, 1), datetime(2020, 6, 15)
 BEFORE_LATE, AFTER_LATE = "2020-06-01", "2020-07-01"
 
-# crate and version: its dependencies as (crate, requirement); `?` marks an optional one, `!` one for tests
+# crate and version: its dependencies as (crate, requirement); `?` marks an optional one, `!` a dev-dependency
 VERSIONS: dict[tuple[str, str], list[tuple[str, str]]] = {
-    # what is wrong: `rot` has a fix, `left` has none, of `sore` it is yanked, of `slow` late, `both` is half fixed,
-    # `late-rot` was sound once
+    # crates with an issue: `rot` has a fix, `left` has none, that of `sore` is yanked, that of `slow` comes late;
+    # `both` has a fix for one of two issues; an older version of `late-rot` is not affected
     **{(name, num): [] for name in ("rot", "sore", "slow", "both") for num in ("1.0.0", "2.0.0")},
     ("left", "1.0.0"): [],
     **{("late-rot", num): [] for num in ("1.0.0", "2.0.0")},
-    # what holds it
+    # crates that depend on them
     ("mid", "1.0.0"): [("rot", "^1")],
     ("a-mid", "1.0.0"): [("rot", "^1")],
     ("web", "1.0.0"): [("rot", "^1")],
@@ -41,7 +41,7 @@ VERSIONS: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dead", "2.0.0"): [("left", "^9")],
     ("deader", "1.0.0"): [("rot", "^1")],
     ("deader", "2.0.0"): [("dead", "^2")],
-    # whose build it is
+    # crates whose build has them
     ("direct", "1.0.0"): [("rot", "^1")],
     ("far", "1.0.0"): [("mid", "^1")],
     ("farther", "1.0.0"): [("far", "^1")],
@@ -61,31 +61,39 @@ VERSIONS: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("no-way", "1.0.0"): [("deader", "^1")],
 }
 WORDS = {
-    ("direct", "rot"): ("you", "direct", "require rot 2.0.0 or later"),
-    ("far", "rot"): ("dependency", "mid", "wait for mid: ask it to take rot 2.0.0"),
-    ("farther", "rot"): ("dependency", "mid", "wait for mid: ask it to take rot 2.0.0"),
-    ("behind", "rot"): ("you", "behind", "require web 2.0.0 or later"),
-    ("stuck", "left"): ("nobody", None, "no fixed version of left: replace it"),
-    ("stuck_far", "left"): ("nobody", None, "no fixed version of left: ask box to replace it, or do without box"),
-    ("two_ways", "rot"): ("you", "two-ways", "require rot 2.0.0 or later; another dependency pulls it in too"),
+    ("direct", "rot"): ("you", "direct", "upgrade rot to 2.0.0 or later"),
+    ("far", "rot"): ("dependency", "mid", "ask mid to upgrade rot to 2.0.0 or later"),
+    ("farther", "rot"): ("dependency", "mid", "ask mid to upgrade rot to 2.0.0 or later"),
+    ("behind", "rot"): ("you", "behind", "upgrade web to 2.0.0 or later"),
+    ("stuck", "left"): ("nobody", None, "no version of left has a fix: replace it with another crate"),
+    ("stuck_far", "left"): ("nobody", None, "no version of left has a fix: ask box to replace it, or stop using box"),
+    ("two_ways", "rot"): (
+        "you",
+        "two-ways",
+        "upgrade rot to 2.0.0 or later; another of your dependencies pulls it in too",
+    ),
     ("tie", "rot"): (
         "dependency",
         "a-mid",
-        "wait for a-mid: ask it to take rot 2.0.0; another dependency pulls it in too",
+        "ask a-mid to upgrade rot to 2.0.0 or later; another of your dependencies pulls it in too",
     ),
-    ("yanked_fix", "sore"): ("nobody", None, "no fixed version of sore: replace it"),
-    ("late_fix", "slow"): ("nobody", None, "no fixed version of slow: replace it"),
-    ("chooses", "rot"): ("you", "chooses", "require choosy 2.0.0 or later"),
-    ("goes_back", "left"): ("you", "goes-back", "go back to worse 1.0.0: no newer version is free of left"),
+    ("yanked_fix", "sore"): ("nobody", None, "no version of sore has a fix: replace it with another crate"),
+    ("late_fix", "slow"): ("nobody", None, "no version of slow has a fix: replace it with another crate"),
+    ("chooses", "rot"): ("you", "chooses", "upgrade choosy to 2.0.0 or later"),
+    ("goes_back", "left"): (
+        "you",
+        "goes-back",
+        "downgrade worse to 1.0.0: every newer version depends on an affected left",
+    ),
     ("goes_back_itself", "late-rot"): (
         "you",
         "goes-back-itself",
-        "go back to late-rot 1.0.0: no newer version is fixed",
+        "downgrade late-rot to 1.0.0: no newer version has a fix",
     ),
-    # a pre-release only where no newer release is free
-    ("early", "rot"): ("you", "early", "require soon 2.0.0-rc.1 or later"),
-    # deader 2.0.0 holds no rot, but cannot be built either
-    ("no_way", "rot"): ("dependency", "deader", "wait for deader: ask it to take rot 2.0.0"),
+    # a pre-release only where no newer release has a fix
+    ("early", "rot"): ("you", "early", "upgrade soon to 2.0.0-rc.1 or later"),
+    # deader 2.0.0 does not depend on rot, but cannot be built
+    ("no_way", "rot"): ("dependency", "deader", "ask deader to upgrade rot to 2.0.0 or later"),
 }
 
 
@@ -131,7 +139,7 @@ def culprits_of(folder: Path, facts: Rows, *dates: str) -> list[list[dict]]:
 
 
 @pytest.fixture(scope="module")
-def made_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Culprits, Culprits]:
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Culprits, Culprits]:
     """The rows by crate and culprit, before and after the late fix."""
 
     def by_crate(rows: list[dict]) -> Culprits:
@@ -145,53 +153,61 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Culprits, Culprit
 
 
 @pytest.mark.parametrize(("pair", "words"), WORDS.items(), ids=lambda value: " ".join(map(str, value)))
-def test_who_must_act_and_how(
-    made_up: tuple[Culprits, Culprits], pair: tuple[str, str], words: tuple[str, str | None, str]
+def test_actor_and_remedy(
+    synthetic: tuple[Culprits, Culprits], pair: tuple[str, str], words: tuple[str, str | None, str]
 ) -> None:
-    (row,) = made_up[0][pair]
-    assert (row["who"], row["actor"], row["remedy"]) == words
+    (row,) = synthetic[0][pair]
+    assert (row["fixable_by"], row["actor"], row["remedy"]) == words
 
 
-def test_a_fix_counts_from_the_day_it_is_out(made_up: tuple[Culprits, Culprits]) -> None:
-    before, after = made_up
+def test_fix_counts_from_its_publication(synthetic: tuple[Culprits, Culprits]) -> None:
+    before, after = synthetic
     assert before["late_fix", "slow"][0]["fixed_version"] is None
     (row,) = after["late_fix", "slow"]
-    assert (row["fixed_version"], row["who"], row["remedy"]) == ("2.0.0", "you", "require slow 2.0.0 or later")
+    assert (row["fixed_version"], row["fixable_by"], row["remedy"]) == (
+        "2.0.0",
+        "you",
+        "upgrade slow to 2.0.0 or later",
+    )
 
 
-def test_each_trouble_has_its_own_row(made_up: tuple[Culprits, Culprits]) -> None:
-    rows = made_up[0]["half_fix", "both"]
-    told = [(r["trouble"], r["advisories"], r["fixed_version"], r["who"]) for r in rows]
-    assert told == [
+def test_each_issue_has_its_own_row(synthetic: tuple[Culprits, Culprits]) -> None:
+    rows = synthetic[0]["half_fix", "both"]
+    found = [(r["issue"], r["advisories"], r["fixed_version"], r["fixable_by"]) for r in rows]
+    assert found == [
         ("unmaintained", ["RUSTSEC-2020-0004"], None, "nobody"),
         ("vulnerable", ["RUSTSEC-2020-0003"], "2.0.0", "you"),
     ]
 
 
-def test_optional_and_test_dependencies_are_left_out(made_up: tuple[Culprits, Culprits]) -> None:
-    assert ("optional", "rot") not in made_up[0]
+def test_optional_and_dev_dependencies_are_excluded(synthetic: tuple[Culprits, Culprits]) -> None:
+    assert ("optional", "rot") not in synthetic[0]
 
 
-def test_every_holder_is_counted(made_up: tuple[Culprits, Culprits]) -> None:
-    (row,) = made_up[0]["two_ways", "rot"]
+def test_every_holder_is_counted(synthetic: tuple[Culprits, Culprits]) -> None:
+    (row,) = synthetic[0]["two_ways", "rot"]
     assert (row["path"], row["through"], row["holders"]) == (["two-ways", "rot"], ["mid", "rot"], 2)
-    assert (row["holder"], row["holder_requirement"], row["frees_version"]) == ("two-ways", "=1.0.0", None)
-    (row,) = made_up[0]["tie", "rot"]
+    assert (row["holder"], row["holder_requirement"], row["holder_fixed_version"]) == ("two-ways", "=1.0.0", None)
+    (row,) = synthetic[0]["tie", "rot"]
     assert (row["path"], row["through"], row["holders"]) == (["tie", "a-mid", "rot"], ["a-mid", "mid"], 2)
-    (row,) = made_up[0]["behind", "rot"]
-    assert (row["path"], row["holder_version"], row["frees_version"]) == (["behind", "web", "rot"], "1.0.0", "2.0.0")
+    (row,) = synthetic[0]["behind", "rot"]
+    assert (row["path"], row["holder_version"], row["holder_fixed_version"]) == (
+        ["behind", "web", "rot"],
+        "1.0.0",
+        "2.0.0",
+    )
 
 
 @pytest.mark.parametrize("seed", [1, 2, 13])
-def test_rows_are_those_of_a_plain_restatement_of_the_rules(tmp_path: Path, seed: int) -> None:
+def test_rows_equal_the_reference_implementation(tmp_path: Path, seed: int) -> None:
     facts = random_facts(seed)
     (rows,) = culprits_of(tmp_path, facts, AFTER_LATE)
     expected = culprits_reference(facts)
-    told = [{name: row[name] for name in expected[0]} for row in rows]
-    assert told == expected
-    assert {row["who"] for row in told} == {"you", "dependency", "nobody"}
+    found = [{name: row[name] for name in expected[0]} for row in rows]
+    assert found == expected
+    assert {row["fixable_by"] for row in found} == {"you", "dependency", "nobody"}
     assert len(rows) > 100
-    assert max(row["holders"] for row in told) > 1
+    assert max(row["holders"] for row in found) > 1
 
 
 def culprits_sha256(as_of: str, facts: Rows) -> str:
@@ -206,7 +222,7 @@ def culprits_sha256(as_of: str, facts: Rows) -> str:
 
 
 def with_future(past: Rows) -> Rows:
-    """The same facts, and as many others dated after June: they would change almost every row."""
+    """The same facts and as many others dated after June, which would change almost every row."""
     future = random_facts(13, LATE)
     known = {(v["name"], v["num"]) for v in past["versions"]}
     future["versions"] = [v for v in future["versions"] if (v["name"], v["num"]) not in known]
@@ -216,7 +232,7 @@ def with_future(past: Rows) -> Rows:
     future["yanks"] = [
         y for y in future["yanks"] if (y["name"], y["num"]) in known | published and (y["name"], y["num"]) not in yanked
     ]
-    # what was known changes too: every yank is undone, and every advisory told anew as fixed by everything
+    # known facts change too: every yank is undone, and every advisory is revised to be patched in all versions
     undone = [{**yank, "unyanked_at": LATE} for yank in past["yanks"]]
     revised = [{**advisory, "known_at": LATE, "patched": ["*"]} for advisory in past["advisories"]]
     return {
@@ -234,21 +250,21 @@ def test_facts_dated_after_the_as_of_date_change_no_byte() -> None:
     assert culprits_sha256(AFTER_LATE, past) != culprits_sha256(AFTER_LATE, future)
 
 
-def test_whole_registry_names_the_crates_that_features_count(demo: tuple[Settings, str]) -> None:
+def test_bundled_registry_has_the_crates_that_features_count(demo: tuple[Settings, str]) -> None:
     con = duckdb.connect(str(demo[0].catalog), read_only=True)
     named = """
         select crate, list(distinct culprit order by culprit) as names
-        from culprits where trouble = '{}' group by crate order by crate
+        from culprits where issue = '{}' group by crate order by crate
     """
     counted = (
         "select crate, tree_{0}_names from features where as_of = (select max(as_of) from culprits) and tree_{0} > 0"
     )
-    for trouble in ("vulnerable", "unmaintained"):
-        rows = con.execute(named.format(trouble)).fetchall()
-        assert rows == con.execute(f"{counted.format(trouble)} order by crate").fetchall()
+    for issue in ("vulnerable", "unmaintained"):
+        rows = con.execute(named.format(issue)).fetchall()
+        assert rows == con.execute(f"{counted.format(issue)} order by crate").fetchall()
         assert len(rows) > 1000
     assert con.execute("""
         select count(*) from culprits
         where path[-1] != culprit or path[-2] != holder or not list_contains(path, coalesce(actor, culprit))
-            or (who = 'nobody') != (actor is null) or who = 'you' and actor != path[1]
+            or (fixable_by = 'nobody') != (actor is null) or fixable_by = 'you' and actor != path[1]
     """).fetchall() == [(0,)]

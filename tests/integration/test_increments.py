@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from dagster import DagsterInstance, RunRequest, SkipReason, build_sensor_context
 
-from assets.features.features import run_steps
+from assets.features.steps import run_steps
 from assets.partitions import LATEST
 from assets.point_in_time import attach_registry
 from assets.registry import events as events_module
 from assets.table_build import BuildResult
-from cli import demo
+from cli.runs import QUIET
 from ml.targets import TARGETS
 from pipeline_defs.build import Resources, build_defs, build_resources
 from pipeline_defs.instance import register_dates
@@ -444,7 +444,7 @@ def test_the_job_runs_as_the_sensor_asks(world: World) -> None:
     with DagsterInstance.ephemeral() as instance:
         register_dates(instance, [BASE])
         job = build_defs(world.settings).resolve_job_def("refresh_touched")
-        result = job.execute_in_process(instance=instance, partition_key=BASE, run_config=demo.QUIET)
+        result = job.execute_in_process(instance=instance, partition_key=BASE, run_config=QUIET)
     assert result.success
     checks = result.get_asset_check_evaluations()
     assert checks

@@ -1,17 +1,17 @@
--- What each method is, and what of it the source's columns allow: of which target, where that differs.
-with told as (
-    select method, kind, what, covers, string_agg(distinct target, ', ' order by target) as targets
+-- Each method with its description, and how much of it the source's columns cover: per target, where that differs.
+with per_coverage as (
+    select method, kind, description, covers, string_agg(distinct target, ', ' order by target) as targets
     from methods
     join tested using (method, kind)
     where is_newest
-    group by method, kind, what, covers
+    group by method, kind, description, covers
 )
 
 select
     method,
     kind,
-    what as "what it is",
-    if(count(*) = 1, any_value(covers), string_agg(targets || ': ' || covers, '; ' order by targets)) as "what the source allows"
-from told
-group by method, kind, what
+    description,
+    if(count(*) = 1, any_value(covers), string_agg(targets || ': ' || covers, '; ' order by targets)) as "covered by the source"
+from per_coverage
+group by method, kind, description
 order by list_position(['model', 'base rate', 'logistic regression', 'single signal', 'formula'], kind), method

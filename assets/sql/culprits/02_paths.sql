@@ -1,10 +1,10 @@
--- Who holds which culprit, and who can let go of it: run once for each part of the culprits, getvariable('part') of
--- getvariable('parts').
+-- The crates whose build has a version with an issue (the culprit), and a shortest path to it. Runs once per part of the
+-- crates with an issue: getvariable('part') of getvariable('parts').
 
--- Which versions pull in a version in trouble, and over how many edges at least. sqlfluff cannot parse `using key`.
+-- The versions whose tree has a culprit, and the fewest edges to it. sqlfluff cannot parse `using key`.
 create or replace temp table reach as  -- noqa: PRS
 with recursive reach(culprit_id, version_id, distance) using key (culprit_id, version_id) as (
-    select distinct version_id, version_id, 0 from troubles where crate_id % getvariable('parts') = getvariable('part')
+    select distinct version_id, version_id, 0 from issues where crate_id % getvariable('parts') = getvariable('part')
     union
     select r.culprit_id, e.dependent_id, r.distance + 1
     from reach as r
@@ -16,7 +16,7 @@ with recursive reach(culprit_id, version_id, distance) using key (culprit_id, ve
 
 from reach;
 
--- The next version on the shortest way from each of them to the culprit; of several ways the first by name.
+-- The next version on the shortest path to the culprit; of several paths the first by name.
 create or replace temp table next_versions as
 select r.culprit_id, r.version_id, arg_min(n.version_id, (c.name, v.version_key, v.id)) as next_id
 from reach as r
@@ -26,8 +26,8 @@ join known_versions as v on v.id = n.version_id
 join known_crates as c on c.crate_id = v.crate_id
 group by r.culprit_id, r.version_id;
 
--- The same for the crates whose default version pulls one in, and all of its dependencies that do.
-create or replace temp table held as
+-- The same for default versions, with all direct dependencies whose tree has the culprit.
+create or replace temp table root_culprits as
 select
     f.crate_id as root,
     f.version_id,
@@ -48,7 +48,7 @@ group by f.crate_id, f.version_id, r.culprit_id;
 -- The paths from the crates (step 0) to the culprits (last step).
 create or replace temp table path_steps as
 with recursive walk(root, culprit_id, step, version_id) as (
-    select root, culprit_id, 1, next_id from held
+    select root, culprit_id, 1, next_id from root_culprits
     union all
     select w.root, w.culprit_id, w.step + 1, n.next_id
     from walk as w
@@ -58,11 +58,11 @@ with recursive walk(root, culprit_id, step, version_id) as (
 walked as (
     from walk
     union all
-    select root, culprit_id, 0, version_id from held
+    select root, culprit_id, 0, version_id from root_culprits
 )
 
 select w.*, h.distance, v.crate_id, v.num, v.version_key, c.name
 from walked as w
-join held as h using (root, culprit_id)
+join root_culprits as h using (root, culprit_id)
 join known_versions as v on v.id = w.version_id
 join known_crates as c on c.crate_id = v.crate_id;

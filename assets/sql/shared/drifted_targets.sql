@@ -3,7 +3,7 @@
 select
     target,
     bool_or(is_drifted and kind != 'input')
-    or coalesce(avg(is_drifted::int) filter (kind = 'input'), 0) >= $share_of_inputs as calls_for_training,
+    or coalesce(avg(is_drifted::int) filter (kind = 'input'), 0) >= $min_drifted_share as calls_for_training,
     string_agg(
         format('{} {}: {:.3f} (threshold {})', kind, name, value, threshold), '; ' order by kind, name
     ) filter (is_drifted) as words

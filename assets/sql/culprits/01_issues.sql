@@ -1,21 +1,21 @@
--- Versions that a known advisory finds vulnerable, unsound or unmaintained.
-create or replace temp table troubles as
+-- Versions that a known advisory reports as vulnerable, unsound or unmaintained.
+create or replace temp table issues as
 select
     version_id,
     crate_id,
-    coalesce(informational, 'vulnerable') as trouble,
+    coalesce(informational, 'vulnerable') as issue,
     list(distinct advisory_id order by advisory_id) as advisories
 from affected_versions
 where informational is null or informational in ('unsound', 'unmaintained')
-group by version_id, crate_id, trouble;
+group by version_id, crate_id, issue;
 
--- Edges between versions that something resolves to: what is more than one step away is reached over these.
+-- Edges from versions that are themselves a dependency: after its first step, a path uses only these.
 create or replace temp table inner_edges as
 select e.dependent_id, e.version_id
 from version_edges as e
 where e.dependent_id in (select version_id from version_edges);
 
--- Versions that cannot be built, since nothing matches a requirement of theirs or of what they pull in: no way out.
+-- Versions that cannot be built, since a requirement in their tree has no matching version: they fix nothing.
 create or replace temp table broken_versions as
 with recursive unresolved as (
     select distinct d.version_id
