@@ -15,8 +15,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.cache.metrics import table as cache_table
-from resources.cache.resource import CacheResource
+from resources.cache import CacheSettings
+from resources.cache.metrics import cache_table, publish_metrics
 from resources.warehouse import contracts
 from resources.warehouse.catalog import Catalog
 from resources.warehouse.schema import Table
@@ -33,7 +33,7 @@ class BuildResources:
     store: TableStore
     catalog: Catalog
     sessions: Sessions
-    cache: CacheResource
+    cache: CacheSettings
 
 
 BASE_RESOURCES = tuple(BuildResources.__dataclass_fields__)
@@ -109,7 +109,7 @@ class TableBuilder:
             cache.invalidate_tags(table_tag(self.table.name))
         if cache_use := cache_table(cached_before, cache.stats()):
             context.notes["cache"] = cache_use
-        base.cache.tell()
+        publish_metrics(cache, base.cache.folder)
         return BuildResult(outcomes, published, context, time.monotonic() - started)
 
 

@@ -11,7 +11,7 @@ from assets.registry.sources import ADVISORY_SOURCE, REGISTRY_SOURCE
 from pipeline_defs.jobs import JOBS
 from pipeline_defs.schedules import SCHEDULES
 from pipeline_defs.sensors import SENSORS
-from resources.cache.resource import CacheResource
+from resources.cache import CacheSettings
 from resources.common.settings import BUNDLED, Settings
 from resources.crates_io.dump.source import CratesIoDump
 from resources.crates_io.index import CratesIoIndex
@@ -37,7 +37,7 @@ class Resources:
     tracking: Tracking
     language_model: LanguageModel
     journal: ReplyJournal
-    cache: CacheResource
+    cache: CacheSettings
 
 
 def build_resources(settings: Settings) -> Resources:
@@ -67,15 +67,15 @@ def build_resources(settings: Settings) -> Resources:
     )
 
 
-def build_cache(settings: Settings) -> CacheResource:
+def build_cache(settings: Settings) -> CacheSettings:
     """The cache of responses and computed values."""
-    return CacheResource(
-        folder=str(settings.cache),
+    return CacheSettings(
+        folder=settings.cache,
         memory_bytes=settings.cache_memory_mb << 20,
         disk_bytes=settings.cache_disk_mb << 20,
         redis_url=settings.redis_url,
         key=settings.cache_key,
-        timeout_ms=settings.redis_timeout_ms,
+        timeout_s=settings.redis_timeout_ms / 1000,
     )
 
 

@@ -1,7 +1,7 @@
 """The cache: memory, disk and Redis as one. docs/cache.md says what it promises."""
 
-from resources.cache.facade import AsyncCache, Cache
+from resources.cache.cache import AsyncCache, Cache
 from resources.cache.opening import CacheSettings, close_cache, close_caches, open_cache
-from resources.cache.policy import Made
+from resources.cache.options import FactoryResult
 
-__all__ = ["AsyncCache", "Cache", "CacheSettings", "Made", "close_cache", "close_caches", "open_cache"]
+__all__ = ["AsyncCache", "Cache", "CacheSettings", "FactoryResult", "close_cache", "close_caches", "open_cache"]

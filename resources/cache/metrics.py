@@ -1,83 +1,100 @@
-"""What the caches of this process did, for Prometheus and as a table."""
+"""What the caches of all processes did, for Prometheus and as a table.
 
-from collections.abc import Iterable, Iterator
+Each process writes its totals into files of its own, in the format of prometheus_client's multiprocess mode, in the
+folder `metrics` of the cache: its PROMETHEUS_MULTIPROC_DIR.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from resources.cache.facade import Cache
-from resources.cache.stats import BOUNDS, LEVELS
+from resources.cache.cache import Cache
+from resources.cache.stats import BOUNDS, COUNTS, LEVELS
 
-COUNTED = ("hits", "misses", "stale", "errors", "evictions")
 HELP = {
-    "hits": "Values given.",
+    "hits": "Values served.",
     "misses": "Values that were not there.",
-    "stale": "Expired values given because nothing better could be had in time.",
-    "errors": "Failures and refused entries, each of them a miss.",
-    "evictions": "Entries dropped for room.",
+    "stale": "Expired values served because nothing better came in time.",
+    "errors": "Failures and rejected entries, each a miss.",
+    "evictions": "Entries evicted for room.",
 }
+log = logging.getLogger("crates.cache")
 
 
-class CacheCollector(Collector):
-    """To be registered with a `prometheus_client.CollectorRegistry`."""
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-
-    def collect(self) -> Iterator[Metric]:
-        stats = self._cache.stats()
-        for name in COUNTED:
-            counter = CounterMetricFamily(f"crates_cache_{name}", HELP[name], labels=["level"])
-            for level in LEVELS:
-                counter.add_metric([level], stats[level][name])
-            yield counter
-        gauges = {"bytes": "Bytes held.", "entries": "Entries held."}
-        for name, text in gauges.items():
-            gauge = GaugeMetricFamily(f"crates_cache_{name}", text, labels=["level"])
-            for level in LEVELS:
-                if name in stats[level]:
-                    gauge.add_metric([level], stats[level][name])
-            yield gauge
-        yield self._latency()
-
-    def _latency(self) -> Metric:
-        histogram = HistogramMetricFamily("crates_cache_seconds", "How long a call took.", labels=["level"])
-        for level, latency in self._cache.latencies().items():
-            total, buckets = 0, []
-            for bound, calls in zip((*map(str, BOUNDS), "+Inf"), latency.buckets):
-                total += calls
-                buckets.append((bound, total))
-            histogram.add_metric([level], buckets, latency.seconds)
-        return histogram
+def publish_metrics(cache: Cache, folder: Path) -> None:
+    """Writes the totals of this process, and the sum over processes to `metrics.prom` in the cache's folder."""
+    try:
+        files = _files(folder)
+        for kind, values in (("counter", _counters(cache)), ("histogram", _latencies(cache))):
+            file = MmapedDict(str(files / f"{kind}_{os.getpid()}.db"))
+            for key, value in values:
+                file.write_value(key, value, 0.0)
+            file.close()
+        write_to_textfile(str(folder / "metrics.prom"), _registry(files))
+    except (OSError, ValueError) as error:
+        log.warning("%s: the cache's metrics cannot be written: %s", folder, error)
 
 
-def table(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> str:
+def render_metrics(folder: Path) -> bytes:
+    """The sum over processes, in the text format of Prometheus."""
+    return generate_latest(_registry(_files(folder)))
+
+
+def cache_table(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of what happened between two `stats()`; '' if nothing did."""
-    counts = {level: [after[level][name] - before[level][name] for name in COUNTED] for level in LEVELS}
+    counts = {level: [after[level][name] - before[level][name] for name in COUNTS] for level in LEVELS}
     if not any(map(any, counts.values())):
         return ""
-    heads = ("level", *COUNTED, "hit rate", "p50", "p99", "entries", "MB")
+    heads = ("level", *COUNTS, "hit rate", "p50", "p99", "entries", "MB")
     lines = [heads, ("---", *["---:"] * (len(heads) - 1))]
-    lines += [(level, *map(_count, counts[level]), *_of(counts[level], after[level])) for level in LEVELS]
+    for level in LEVELS:
+        of, calls = after[level], counts[level][0] + counts[level][1]
+        rate = f"{counts[level][0] / calls:.1%}" if calls else ""
+        sizes = (f"{of['entries']:,}", f"{of['bytes'] / 1e6:.1f}") if "bytes" in of else ("", "")
+        lines.append((level, *(f"{n:,}" for n in counts[level]), rate, _time(of["p50_s"]), _time(of["p99_s"]), *sizes))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _of(counts: list[int], level: dict[str, Any]) -> Iterable[str]:
-    asked = counts[0] + counts[1]
-    yield f"{counts[0] / asked:.1%}" if asked else ""
-    yield from (_time(level[name]) for name in ("p50_s", "p99_s"))
-    yield _count(level["entries"]) if "entries" in level else ""
-    yield f"{level['bytes'] / 1e6:.1f}" if "bytes" in level else ""
+def _registry(files: Path) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(files))
+    return registry
 
 
-def _count(number: int) -> str:
-    return f"{number:,}"
+def _files(folder: Path) -> Path:
+    """As prometheus_client asks, the files are removed between runs: once none of their processes is left."""
+    files = folder / "metrics"
+    files.mkdir(parents=True, exist_ok=True)
+    found = list(files.glob("*.db"))
+    if not any(Path(f"/proc/{path.stem.rpartition('_')[2]}").exists() for path in found):
+        for path in found:
+            path.unlink(missing_ok=True)
+    return files
+
+
+def _counters(cache: Cache) -> Iterator[tuple[str, float]]:
+    for level, stats in cache.stats().items():
+        for name in COUNTS:
+            key = mmap_key(f"crates_cache_{name}", f"crates_cache_{name}_total", ["level"], [level], HELP[name])
+            yield key, stats[name]
+
+
+def _latencies(cache: Cache) -> Iterator[tuple[str, float]]:
+    name, text = "crates_cache_seconds", "How long a call took."
+    for level, stats in cache.core.levels.local.stats.items():
+        for bound, calls in zip((*map(str, BOUNDS), "+Inf"), stats.latency.buckets):
+            yield mmap_key(name, f"{name}_bucket", ["level", "le"], [level, bound], text), calls
+        yield mmap_key(name, f"{name}_sum", ["level"], [level], text), stats.latency.seconds
 
 
 def _time(seconds: float | None) -> str:
-    """A bucket's bound."""
+    """The bound of a bucket."""
     if seconds is None:
         return ""
     if seconds == float("inf"):

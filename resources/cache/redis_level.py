@@ -1,78 +1,98 @@
 """The Redis level: what is asked of Redis. An error or a timeout is a miss, never more.
 
-What must not get lost while Redis is away (drops of keys and tags) is kept and said first when it is back.
+Deletions and invalidations that Redis did not hear are queued in this process and replayed before anything is read.
 """
 
+import copy
 import hashlib
+import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import lmdb
-
-from resources.cache import scripts
+from resources.cache import redis_scripts as scripts
 from resources.cache.breaker import Breaker
-from resources.cache.pending import Pending, keys_of, tags_of
+from resources.cache.stats import LevelStats
 
 if TYPE_CHECKING:
-    from resources.cache.redis_client import BlockingClient, LoopClient
-    from resources.cache.waiting import Blocking, Looping
+    from resources.cache.redis_client import RedisClient
 
-MOST_OF_VALUE = 1 << 20
-STREAM_LENGTH = 50_000  # changes; a machine that was away for more empties its disk level
-MOST_AT_ONCE = 16
-LEASE_MS = 3_000  # renewed every second by who holds it
-AWAY = object()  # what `ask` gives when Redis could not be asked
-
-Answer = Coroutine[Any, Any, Any]
-Execute = Callable[..., Answer]
+MAX_VALUE = 1 << 20
+MAX_PENDING_KEYS = 1_000  # beyond that their namespaces are cleared
+LEASE_MS = 3_000  # renewed every second by the process that holds it
+UNAVAILABLE: Any = object()  # the answer where Redis could not be asked
+log = logging.getLogger("crates.cache")
 
 
-class Lost(Exception):
-    """No answer came."""
-
-
-class Ended(Lost):
-    """The connection had ended, or none could be made."""
+class Unreachable(Exception):
+    """No answer came in time, or the connection has ended, or Redis takes no command: no password, loading."""
 
 
 class Refused(Exception):
-    """Redis answers, and will not: it is out of memory, read-only, or gives no right."""
+    """Redis answers, but not this command: out of memory, read-only, no permission."""
 
 
 class NoScript(Refused):
     """Redis does not know the script any more."""
 
 
-class RedisLevel:
-    """Where Redis is and how it does. `prefix` keeps caches with another secret apart."""
+class Pending:
+    """Keys to delete and tags to invalidate that Redis has not heard of."""
 
-    def __init__(self, url: str, prefix: str, timeout_s: float, open_s: float) -> None:
-        self.url, self.prefix = url, prefix
-        self.timeout_s = timeout_s
-        self.breaker = Breaker(open_s, timeout_s)
-        self.stream = f"{prefix}changes"
-        self.birth = f"{prefix}birth"
-        self.clock = f"{prefix}clock"
-        self.beat = f"{prefix}beat"
-        self.sender = os.urandom(8).hex()
+    def __init__(self) -> None:
+        self.keys: dict[str, object] = {}
+        self.tags: dict[str, object] = {}
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.tags)
+
+    def add(self, *, keys: Iterable[str] = (), tags: Iterable[str] = ()) -> None:
+        with self._lock:
+            self.keys |= {key: object() for key in keys}
+            self.tags |= {tag: object() for tag in tags}
+            if len(self.keys) > MAX_PENDING_KEYS:
+                self.tags |= {key.partition("/")[0]: object() for key in self.keys}
+                self.keys = {}
+
+    def remove(self, keys: Mapping[str, object], tags: Mapping[str, object]) -> None:
+        """What was added again meanwhile stays."""
+        with self._lock:
+            self.keys = {key: added for key, added in self.keys.items() if keys.get(key) is not added}
+            self.tags = {tag: added for tag, added in self.tags.items() if tags.get(tag) is not added}
+
+
+class RedisLevel:
+    """Where Redis is, how it does and what is asked of it. UNAVAILABLE stands for no answer."""
+
+    client: "RedisClient"  # for threads, or for one event loop: see `with_client`
+
+    def __init__(self, url: str, prefix: str, timeout_s: float, open_s: float, disk: int, stats: LevelStats) -> None:
+        """`prefix` separates caches with another secret. `disk`: identity of the disk level, 0 if there is none."""
+        self.url, self.prefix, self.timeout_s, self.disk, self._stats = url, prefix, timeout_s, str(disk), stats
+        self.process = os.urandom(8).hex()
+        self.channel, self._clock = f"{prefix}changes", f"{prefix}clock"
         self.pending = Pending()
-        self.leases: dict[str, str] = {}  # held by this process: key and token
-        self.errors = 0
+        self.reported: set[str] = set()  # reasons, each logged once until Redis is well again
+        self._breaker = Breaker(open_s, timeout_s)
+        self._leases: dict[str, str] = {}  # held by this process: key and token
         self._digests: dict[str, str] = {}
 
-    def client(self, more_s: float = 0.0) -> "BlockingClient":
-        """A client for threads; `more_s`: how much longer it waits for answers."""
-        from resources.cache.redis_client import BlockingClient
+    def with_client(self, client: "RedisClient") -> "RedisLevel":
+        """The same level, asked over other connections."""
+        other = copy.copy(self)
+        other.client = client
+        return other
 
-        return BlockingClient(self.url, self.timeout_s, more_s)
-
-    def loop_client(self) -> "LoopClient":
-        """A client for one loop of asyncio."""
-        from resources.cache.redis_client import LoopClient
-
-        return LoopClient(self.url, self.timeout_s)
+    def report(self, error: Exception) -> None:
+        """Counts a failure, and logs a reason that is new."""
+        self._stats.errors += 1
+        if str(error) not in self.reported:
+            self.reported.add(str(error))
+            shown = self.url.rpartition("@")[2].partition("?")[0]  # without the password
+            log.warning("the cache goes on without Redis at %s: %s", shown, error)
 
     def entry(self, key: str) -> str:
         return f"{self.prefix}e:{key}"
@@ -80,92 +100,91 @@ class RedisLevel:
     def lease(self, key: str) -> str:
         return f"{self.prefix}l:{key}"
 
-    def tag(self, tag: str) -> str:
-        return f"{self.prefix}t:{tag}"
+    async def read(self, key: str) -> Any:
+        """The bytes of an entry or None, and for how many ms it is still there."""
+        return await self._ask(scripts.READ, [self.entry(key)])
 
-    async def ask(self, asking: "Blocking | Looping", script: str, keys: list[str], *arguments: Any) -> Any:
-        """What Redis answers, AWAY if it does not or must be left alone."""
-        assert asking.client is not None
-        async with asking.turn:  # who waits for others does not wait for Redis
-            if not self.breaker.admits():
-                return AWAY
+    async def store(self, key: str, token: str, sealed: bytes, ms: int, is_announced: bool) -> Any:
+        """1 if the entry was stored, 0 if the lease `token` was lost meanwhile ('' needs none)."""
+        message = self._message(key) if is_announced else ""
+        names = [self.entry(key), self.lease(key)]
+        return await self._ask(scripts.STORE, names, token, sealed, ms, self.channel, message)
+
+    async def delete(self, key: str) -> None:
+        """Deletes an entry, and takes the lease away from the process that makes it again."""
+        if await self._ask(*self._deletion([key])) is UNAVAILABLE:
+            self.pending.add(keys=[key])
+
+    async def take_lease(self, key: str, token: str) -> int:
+        """A number of the tags' clock if the lease was taken, 0 if another process holds it."""
+        clock = await self._ask(scripts.LEASE, [self._clock, self.lease(key)], token, LEASE_MS)
+        if clock is not UNAVAILABLE and clock:
+            self._leases[key] = token
+        return clock
+
+    async def release(self, key: str, token: str) -> None:
+        if self._leases.get(key) == token:
+            del self._leases[key]
+            await self._ask(scripts.RELEASE, [self.lease(key)], token)
+
+    async def tags(self, tags: Iterable[str], *, invalidate: bool = False, new: int = 0) -> Any:
+        """The versions of tags by name. A tag that has none gets `new`, or the clock's next number."""
+        found = await self._ask(*self._tag_question(tags, invalidate, new))
+        if found is UNAVAILABLE and invalidate:
+            self.pending.add(tags=tags)
+        return found if found is UNAVAILABLE else dict(zip(tags, found))
+
+    async def beat(self) -> None:
+        """Renews the leases, past the breaker. Raises Refused and Unreachable."""
+        await self._replay()
+        leases = list(self._leases.items())
+        names = [f"{self.prefix}beat", *(self.lease(key) for key, _ in leases)]
+        await self._run(scripts.BEAT, names, LEASE_MS, *(token for _, token in leases))
+
+    def _deletion(self, keys: Iterable[str]) -> tuple[Any, ...]:
+        names = [name for key in keys for name in (self.entry(key), self.lease(key))]
+        return scripts.DELETE, names, self.channel, *map(self._message, keys)
+
+    def _tag_question(self, tags: Iterable[str], invalidate: bool, new: int) -> tuple[Any, ...]:
+        names = [self._clock, *(f"{self.prefix}t:{tag}" for tag in tags)]
+        return scripts.TAGS, names, self.channel, int(invalidate), new, *tags
+
+    def _message(self, key: str) -> str:
+        return f"k\0{self.process}\0{self.disk}\0{key}"
+
+    async def _ask(self, script: str, names: list[str], *arguments: Any) -> Any:
+        async with self.client.turn:  # waiting for other callers is not waiting for Redis
+            if not self._breaker.admits():
+                return UNAVAILABLE
             started = time.monotonic()
             try:
-                if self.pending:
-                    await self.say_pending(asking.client.execute)
-                answer = await self._run(asking.client.execute, script, keys, arguments)
-            except Refused:
-                self.errors += 1
-                answer = AWAY
-            except (Lost, lmdb.Error, OSError, ValueError):
-                self.errors += 1
-                self.breaker.failed(time.monotonic() - started)
-                return AWAY
-            self.breaker.succeeded(time.monotonic() - started)
+                await self._replay()
+                answer = await self._run(script, names, *arguments)
+            except Refused as error:
+                self.report(error)
+                answer = UNAVAILABLE
+            except Unreachable as error:
+                self.report(error)
+                self._breaker.record(time.monotonic() - started, failed=True)
+                return UNAVAILABLE
+            self._breaker.record(time.monotonic() - started, failed=False)
             return answer
 
-    async def _run(self, execute: Execute, script: str, keys: list[str], arguments: Sequence[Any]) -> Any:
+    async def _replay(self) -> None:
+        """Has Redis hear what it has not."""
+        if self.pending:
+            keys, tags = self.pending.keys.copy(), self.pending.tags.copy()
+            if tags:
+                await self._run(*self._tag_question(tags, True, 0))
+            if keys:
+                await self._run(*self._deletion(keys))
+            self.pending.remove(keys, tags)
+
+    async def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
         digest = self._digests.get(script)
         if digest is None:
             digest = self._digests[script] = hashlib.sha1(script.encode()).hexdigest()
         try:
-            return await execute("EVALSHA", digest, len(keys), *keys, *arguments)
+            return await self.client.execute("EVALSHA", digest, len(names), *names, *arguments)
         except NoScript:
-            return await execute("EVAL", script, len(keys), *keys, *arguments)
-
-    def drop(self, asking: "Blocking | Looping", keys: dict[str, str]) -> Answer:
-        """Drops entries, here and in the memory of every process, and takes away the leases of who makes them anew.
-        `keys`: with the disk level that has dropped each already."""
-        names, arguments = self._drop_arguments(keys)
-        return self.ask(asking, scripts.DROP, names, *arguments)
-
-    def key_message(self, key: str, disk: str) -> str:
-        return f"{self.sender}\0k\0{key}\0{disk}"
-
-    def store(self, asking: "Blocking | Looping", key: str, disk: str, token: str, entry: bytes, ms: int) -> Answer:
-        """1 if the entry was stored, 0 if the lease `token` was lost meanwhile ('' needs none)."""
-        names = [self.entry(key), self.lease(key), self.stream]
-        message = self.key_message(key, disk)
-        return self.ask(asking, scripts.STORE, names, token, entry, ms, STREAM_LENGTH, message)
-
-    def take_lease(self, asking: "Blocking | Looping", key: str, token: str) -> Answer:
-        """Whether the lease to make an entry is ours now, and the clock of tags."""
-        return self.ask(asking, scripts.LEASE, [self.lease(key), self.clock], token, LEASE_MS)
-
-    def release(self, asking: "Blocking | Looping", key: str, token: str) -> Answer:
-        return self.ask(asking, scripts.RELEASE, [self.lease(key)], token)
-
-    def read(self, asking: "Blocking | Looping", key: str) -> Answer:
-        """The bytes of an entry or None, and for how many ms it is still there."""
-        return self.ask(asking, scripts.READ, [self.entry(key)])
-
-    def bump(self, asking: "Blocking | Looping", versions: dict[str, int]) -> Answer:
-        """Gives tags newer versions than these, and tells every process. The versions in the order given."""
-        names, arguments = self._bump_arguments(versions, self.sender)
-        return self.ask(asking, scripts.BUMP, names, *arguments)
-
-    def versions(self, asking: "Blocking | Looping", tags: Sequence[str]) -> Answer:
-        """The clock of tags, then for each its version and whether it had none before."""
-        return self.ask(asking, scripts.TAGS, [self.clock, *map(self.tag, tags)])
-
-    def _bump_arguments(self, versions: dict[str, int], sender: str) -> tuple[list[str], list[Any]]:
-        names = [self.clock, self.stream, *map(self.tag, versions)]
-        each = (argument for tag, least in versions.items() for argument in (least, f"{sender}\0t\0{tag}\0"))
-        return names, [STREAM_LENGTH, *each]
-
-    def _drop_arguments(self, keys: dict[str, str]) -> tuple[list[str], list[Any]]:
-        names = [name for key in keys for name in (self.entry(key), self.lease(key))]
-        return [self.stream, *names], [STREAM_LENGTH, *(self.key_message(key, disk) for key, disk in keys.items())]
-
-    async def say_pending(self, execute: Execute) -> None:
-        """Tells Redis what it has not heard. Raises Refused, Lost and lmdb.Error."""
-        drops = self.pending.all()
-        keys, tags = keys_of(drops), tags_of(drops)
-        if tags:
-            # in nobody's name: this process has to hear the versions, too
-            names, arguments = self._bump_arguments(tags, "")
-            await self._run(execute, scripts.BUMP, names, arguments)
-        if keys:
-            names, arguments = self._drop_arguments(keys)
-            await self._run(execute, scripts.DROP, names, arguments)
-        self.pending.said(drops)
+            return await self.client.execute("EVAL", script, len(names), *names, *arguments)

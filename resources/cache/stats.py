@@ -1,10 +1,12 @@
-"""Counts of what a cache did, level by level. Plain numbers: a hit in memory takes less than a lock would."""
+"""Counts of what a cache did, by level. Plain numbers: a hit in memory takes less time than a lock would."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 LEVELS = ("memory", "disk", "redis", "factory")
+COUNTS = ("hits", "misses", "stale", "errors", "evictions")
 # seconds; the last bucket of a histogram has no bound
 BOUNDS = (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
@@ -32,9 +34,9 @@ class Latency:
 
 @dataclass
 class LevelStats:
-    """Of one level. `stale`: expired values that were given because nothing better could be had in time.
-    `errors`: failures and refused entries, each of which was a miss. Of the level "factory" a hit is a value made,
-    and an error one that could not be. Of "memory" the latency of one hit in 64 is taken."""
+    """Counts of one level. `stale`: expired values that were served because nothing better came in time. `errors`:
+    failures and rejected entries, each a miss. Of the level "factory" a hit is a value made, a miss one that could not
+    be. Of "memory" the latency of one hit in 64 is taken."""
 
     hits: int = 0
     misses: int = 0
@@ -43,11 +45,16 @@ class LevelStats:
     evictions: int = 0
     latency: Latency = field(default_factory=Latency)
 
+    def count(self, hit: bool, started: float) -> None:
+        """A call that began at `started`, by time.perf_counter."""
+        self.latency.add(perf_counter() - started)
+        self.hits += hit
+        self.misses += not hit
+
     def as_dict(self) -> dict[str, Any]:
-        counts = {name: getattr(self, name) for name in ("hits", "misses", "stale", "errors", "evictions")}
-        p50, p99 = self.latency.quantile(0.5), self.latency.quantile(0.99)
-        return {**counts, "p50_s": p50, "p99_s": p99}
+        rate = self.hits / (self.hits + self.misses) if self.hits + self.misses else None
+        times = {f"p{share}_s": self.latency.quantile(share / 100) for share in (50, 99)}
+        return {**{name: getattr(self, name) for name in COUNTS}, "hit_rate": rate, **times}
 
 
-def new_stats() -> dict[str, LevelStats]:
-    return {level: LevelStats() for level in LEVELS}
+Stats = dict[str, LevelStats]  # by level

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from resources.cache.resource import CacheResource
+from resources.cache import CacheSettings
 from resources.common.errors import BadInput
 from resources.common.files import write_atomically
 from resources.common.http.client import HttpClient
@@ -86,7 +86,7 @@ class CratesIoIndex:
     contact: str
     static_url: str
     index_url: str
-    cache: CacheResource
+    cache: CacheSettings
 
     def feeds(self, since: datetime) -> Feeds:
         """What the feeds named of the time from `since` on, now and at earlier readings: each shows an hour or two."""
@@ -127,7 +127,7 @@ class CratesIoIndex:
     def look(self, names: Iterable[str], seen: Mapping[str, Seen]) -> Look:
         """Reads the index files of crates; those that are as `seen` are not sent again."""
         # the server confirms each time that a cached body is current, so no other write can make it wrong
-        responses = self.cache.namespace("http", kind=CachedResponse, ttl=RESPONSE_TTL_S, immutable=True)
+        responses = self.cache.open().namespace("http", kind=CachedResponse, ttl=RESPONSE_TTL_S, immutable=True)
         client, started = HttpClient(self.contact, cache=responses), now()
         # names that differ in case only have one file
         wanted = {name.lower(): name for name in names}.values()

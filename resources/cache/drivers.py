@@ -1,0 +1,85 @@
+"""The two ways to wait, by blocking the thread and in asyncio's event loop: one policy serves both."""
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+MAX_THREADS = 32  # of background work; beyond that callers do it themselves
+
+
+def drive(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("the cache for threads was given something that waits in an event loop")
+
+
+class SyncDriver:
+    """Blocks the thread. Factories are plain functions."""
+
+    def __init__(self) -> None:
+        self._threads = threading.BoundedSemaphore(MAX_THREADS)
+
+    async def call(self, factory: Callable[[], Any]) -> Any:
+        return factory()
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def wait(self, done: Future[Any], seconds: float | None) -> Any:
+        return done.result(seconds)
+
+    def start(self, work: Coroutine[Any, Any, None], *, in_background: bool) -> None:
+        if not in_background or not self._threads.acquire(blocking=False):
+            drive(work)
+            return
+
+        def run() -> None:
+            try:
+                drive(work)
+            finally:
+                self._threads.release()
+
+        try:
+            threading.Thread(target=run, name="cache factory", daemon=True).start()
+        except RuntimeError:  # the system has no more threads
+            run()
+
+
+class AsyncDriver:
+    """Waits in the running event loop. Factories are plain functions or coroutine functions."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def call(self, factory: Callable[[], Any]) -> Any:
+        made = factory()
+        return await made if inspect.isawaitable(made) else made
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def wait(self, done: Future[Any], seconds: float | None) -> Any:
+        waiting = asyncio.wrap_future(done)
+        # a caller that gives up neither ends the work nor leaves an error that was never retrieved
+        waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.wait([waiting], timeout=seconds)
+        if not waiting.done():
+            raise TimeoutError
+        return waiting.result()
+
+    def start(self, work: Coroutine[Any, Any, None], *, in_background: bool) -> None:
+        # a task of its own in any case: a caller that is cancelled must not take the others' value with it
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+Driver = SyncDriver | AsyncDriver
