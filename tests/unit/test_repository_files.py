@@ -1,8 +1,11 @@
 """Files that no import reaches: locks, SQL, typing markers, workflows, hooks."""
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 
 import duckdb
 import pytest
@@ -46,6 +49,26 @@ def test_product_lock_has_no_test_tool() -> None:
     tools = {"pytest", "hypothesis", "ruff", "pyright", "playwright", "sqlfluff", "codespell", "coverage", "cashews"}
     assert tools <= {pin.split("==")[0] for pin in pinned("requirements-dev.lock")}
     assert not tools & product
+
+
+def imported_modules(path: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse((PROJECT / path).read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_product_imports_only_what_its_lock_installs() -> None:
+    packages = PYPROJECT["tool"]["uv"]["build-backend"]["module-name"]
+    imported = set().union(*(imported_modules(path) for package in packages for path in tracked(f"{package}/*.py")))
+    distributions = packages_distributions()
+    product = {pin.split("==")[0] for name in ("requirements.lock", "requirements-model.lock") for pin in pinned(name)}
+    unlocked = {
+        module
+        for module in imported - set(packages)
+        if not {name.lower().replace("_", "-") for name in distributions.get(module, [])} & product
+    }
+    assert unlocked <= {"_typeshed"}, "declare it in `dependencies`"  # _typeshed exists for type checkers only
 
 
 @pytest.mark.parametrize("path", tracked("*.sql"))
