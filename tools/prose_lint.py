@@ -31,7 +31,7 @@ REPLACEMENTS = {
     r"(?<![\w.])need\(": "require()",
     r"(?<![\w.])(?<!def )settle\(": "fsync_and_rename()",
     r"(?-i:\bAWAY\b)": "UNAVAILABLE",
-    r"(?<!there )\b(is|are|was|were) no (?!longer|more|less|better|worse|such|different|way|reason|fault)\w": "is not a …",
+    r"(?<!there )\b(is|are|was|were) no (?!longer|more|less|better|worse|such|way|reason|fault)\w": "is not a …",
     r"\banew\b": "again, or re-…",
     r"\bforet(old|ells?)\b": "predicted, predicts",
     r"\b(teach|teaches|taught)\b": "train, trained",
