@@ -1,4 +1,4 @@
-"""The questions of docs/queries.md, their answers, and a command that writes all answers anew.
+"""The questions of docs/queries.md, their answers, and a command that updates the answers.
 
 `python -m tools.query_docs [catalog]`; without a catalog, that of $CRATES_DATA.
 """
