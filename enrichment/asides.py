@@ -1,4 +1,4 @@
-"""Sentences that speak of the project's state, the reader or the author, and not of what a crate does."""
+"""Sentences about the state of a project, its reader or its author, which do not describe the crate."""
 
 import re
 
@@ -16,5 +16,6 @@ _ASIDE = re.compile(
 
 
 def is_aside(sentence: str) -> bool:
-    """Whether a sentence says nothing of what the crate does: also questions, leads to lists, and orders to a model."""
+    """Whether a sentence does not describe the crate. Questions, lines that introduce a list and prompt injections are
+    such sentences too."""
     return bool(_ASIDE.search(sentence))

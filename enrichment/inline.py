@@ -1,4 +1,4 @@
-"""The words of a block without their markup, each character with its place in the source."""
+"""The text of a block without inline markup, with the source position of each character."""
 
 import html
 import re
@@ -13,27 +13,30 @@ _TOKEN = re.compile(
     r"\\[!-/:-@\[-`{-~]|`+|!?\[|\]|\*+|_+|~~+|(?:https?://|www\.)[^\s<>\"'`)\]}]+|&#?[A-Za-z0-9]{1,31};"
     f"|{LINK}+|{LINK_END}+"
 )
-_LONGEST_LABEL = 200
+_MAX_LABEL_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
-class Clean:
-    """Printable text on one line; `at[i]` is the place of character i, `linked[i]` whether it is a link's."""
+class CleanText:
+    """Printable text on one line. Character i is at `positions[i]` of the source, and in a link if `is_linked[i]`."""
 
     text: str
-    at: list[int]
-    linked: list[bool]
+    positions: list[int]
+    is_linked: list[bool]
 
 
-def clean(block: Block, references: set[str]) -> Clean:
-    """Leaves out emphasis, code marks, links' addresses, images, footnotes, entities, control and bidi characters."""
-    marking = _Marking(block.text, references)
-    marking.run()
-    text, at, linked = [], [], []
+def clean(block: Block, references: set[str]) -> CleanText:
+    """A block without emphasis, code marks, addresses of links, images, footnotes, control and bidi characters.
+
+    Entities are replaced by their characters.
+    """
+    markup = _Markup(block.text, references)
+    markup.find()
+    text, positions, is_linked = [], [], []
     for i, char in enumerate(block.text):
-        if marking.dropped[i]:
+        if markup.dropped[i]:
             continue
-        for one in marking.entities.get(i, char):
+        for one in markup.entities.get(i, char):
             if one.isspace():
                 one = " "
                 if not text or text[-1] == " ":
@@ -41,13 +44,13 @@ def clean(block: Block, references: set[str]) -> Clean:
             elif one in MARKS or not is_visible(one):
                 continue
             text.append(one)
-            at.append(block.at[i])
-            linked.append(bool(marking.linked[i]))
-    return Clean("".join(text), at, linked)
+            positions.append(block.positions[i])
+            is_linked.append(bool(markup.linked[i]))
+    return CleanText("".join(text), positions, is_linked)
 
 
-class _Marking:
-    """One pass over the text that marks what to drop. Every character is looked at a bounded number of times."""
+class _Markup:
+    """The characters of a text that are markup or in a link, found in one pass in linear time."""
 
     def __init__(self, text: str, references: set[str]) -> None:
         self.text, self.references = text, references
@@ -61,7 +64,7 @@ class _Marking:
         for run in reversed(list(re.finditer("`+", text))):
             self.runs.setdefault(len(run[0]), []).append(run.start())
 
-    def run(self) -> None:
+    def find(self) -> None:
         at = 0
         while found := _TOKEN.search(self.text, at):
             at = self._token(found[0], found.start(), found.end())
@@ -69,7 +72,7 @@ class _Marking:
             self._link(self.anchor, len(self.text))
 
     def _token(self, token: str, start: int, end: int) -> int:
-        """Handles one token; where to look on."""
+        """Handles one token; returns where the next search starts."""
         match token[0]:
             case "\\":
                 self._drop(start, start + 1)
@@ -100,7 +103,7 @@ class _Marking:
         self.linked[start:end] = b"\1" * (end - start)
 
     def _code(self, start: int, end: int) -> int:
-        later = self.runs.get(end - start, [])  # an escape may have cut the run
+        later = self.runs.get(end - start, [])  # an escape may have shortened the run
         while later and later[-1] < end:
             later.pop()
         if not later:
@@ -141,7 +144,7 @@ class _Marking:
         if self.text.startswith("(", at) and at in self.closing:
             return self.closing[at] + 1
         if self.text.startswith("[", at):
-            close = self.text.find("]", at, at + _LONGEST_LABEL)
+            close = self.text.find("]", at, at + _MAX_LABEL_CHARACTERS)
             return close + 1 if close >= 0 else at
         return at
 
@@ -158,19 +161,19 @@ class _Marking:
             stack.append((start, end))
 
     def _entity(self, token: str, start: int, end: int) -> None:
-        meant = html.unescape(token)
-        if meant != token:
-            self.entities[start] = meant
+        decoded = html.unescape(token)
+        if decoded != token:
+            self.entities[start] = decoded
             self._drop(start + 1, end)
 
     def _address(self, token: str, start: int, end: int) -> None:
-        """A bare address goes, but not the full stop after it."""
+        """A bare address is dropped, but not the full stop after it."""
         self._drop(start, end - (len(token) - len(token.rstrip(".,;:!?"))))
 
 
 def _normal(label: str) -> str:
-    """A reference's label as the parser keys it."""
-    return " ".join(label[:_LONGEST_LABEL].split()).lower().upper()
+    """The label of a reference, normalized as the parser does."""
+    return " ".join(label[:_MAX_LABEL_CHARACTERS].split()).lower().upper()
 
 
 def _is_word(char: str) -> bool:
@@ -178,7 +181,7 @@ def _is_word(char: str) -> bool:
 
 
 def _pairs(text: str) -> dict[int, int]:
-    """Where each parenthesis that is closed is closed."""
+    """The position of the closing parenthesis by that of the opening one."""
     stack, pairs = [], {}
     for found in re.finditer(r"[()\n]", text):
         if found[0] == "(":

@@ -1,4 +1,4 @@
-"""The sentences in which an author says something of a crate, each with its exact place in the stored text."""
+"""The sentences in which an author describes a crate, with their exact positions in the stored text."""
 
 import re
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from enrichment.blocks import Block, blocks, segments
-from enrichment.inline import Clean, clean
+from enrichment.inline import CleanText, clean
 from enrichment.masking import mask_description, mask_readme
 from enrichment.sentences import sentences
 
 Field = Literal["description", "readme"]
 
-README_CHARACTERS = 20_000  # of a README that are read: what a crate is stands at its top
-DESCRIPTION_CHARACTERS = 2_000
-MOST = 200  # passages of a crate
+MAX_README_CHARACTERS = 20_000  # a README describes the crate at its beginning
+MAX_DESCRIPTION_CHARACTERS = 2_000
+MAX_PASSAGES = 200  # of a crate
 
-# headings of sections that say nothing of what the crate does, or speak of other crates or of what is not there yet
+# headings of sections that do not describe the crate, or describe other crates or plans
 _BOILERPLATE = re.compile(
     r"(?:the )?(?:licen[sc]e|licen[sc]ing|copyright|contribut(?:ing|ors?|ions?)|install(?:ation|ing)?\b|"
     r"how to (?:build|install|contribute)|minimum (?:supported )?rust|(?:supported )?rustc? (?:compiler )?versions?|"
@@ -34,7 +34,7 @@ _BOILERPLATE = re.compile(
     re.IGNORECASE,
 )
 
-# sentences of a README that are about the project and not about what it does
+# sentences of a README about the project, not about what the crate does
 _CHORES = re.compile(
     r"cargo\.toml|cargo (?:add|install)\b|licen[sc]ed under|(?:mit|apache)\b.*licen[sc]e|dual[- ]licen|"
     r"\bcontribut(?:e|ions?|ing)\b|pull requests?\b.{0,20}welcome|\bmsrv\b|minimum supported rust|^see\b|"
@@ -54,9 +54,9 @@ _CODE = re.compile(
 
 @dataclass(frozen=True)
 class Passage:
-    """`text` is source[start:end] without markup, on one line; places count characters of the description or README.
+    """A sentence: `text` is source[start:end] without markup, on one line.
 
-    `section` is the heading it stands under, '' if none; `item` whether it is an item of a list.
+    `start` and `end` count characters of the description or README, `section` is the heading above or ''.
     """
 
     field: Field
@@ -64,12 +64,12 @@ class Passage:
     end: int
     text: str
     section: str = ""
-    item: bool = False
+    is_item: bool = False
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read in a crate's text."""
+    """The passages of a crate's texts and the headings of its README."""
 
     passages: list[Passage]
     headings: list[str]
@@ -81,41 +81,40 @@ def passages(description: str | None, readme: str | None) -> list[Passage]:
 
 
 def read(description: str | None, readme: str | None) -> Reading:
-    """The prose of both texts in reading order, at most `MOST` passages, and the README's headings. Never raises."""
-    found = list(_of_description((description or "")[:DESCRIPTION_CHARACTERS]))
+    """The prose of both texts in reading order, at most `MAX_PASSAGES`, and the README's headings. Never raises."""
+    found = list(_of_description((description or "")[:MAX_DESCRIPTION_CHARACTERS]))
     headings: list[str] = []
     for passage in _of_readme(_beginning(readme or ""), headings):
         found.append(passage)
-        if len(found) >= MOST:
+        if len(found) >= MAX_PASSAGES:
             break
-    return Reading(found[:MOST], headings)
+    return Reading(found[:MAX_PASSAGES], headings)
 
 
 def _beginning(readme: str) -> str:
-    """What is read of a README: whole lines, if it has any."""
-    if len(readme) <= README_CHARACTERS:
+    """The part of a README that is read: whole lines, unless the first one is too long."""
+    if len(readme) <= MAX_README_CHARACTERS:
         return readme
-    return readme[: readme.rfind("\n", 0, README_CHARACTERS) + 1 or README_CHARACTERS]
+    return readme[: readme.rfind("\n", 0, MAX_README_CHARACTERS) + 1 or MAX_README_CHARACTERS]
 
 
 def _of_description(description: str) -> Iterator[Passage]:
-    """A description is no Markdown: its lines may be indented, and end where the author's editor was full."""
+    """A description is not Markdown: its lines may be indented, and are broken where the author's editor broke them."""
     masked = mask_description(description)
     for part in re.finditer(r"[^\n]+(?:\n(?![ \t]*(?:\n|[-*] ))[^\n]+)*", masked):
         lead = re.match(r"[ \t]*(?:[-*#]+ )?", part[0])
         start = part.start() + (lead.end() if lead else 0)
-        block = Block(
-            masked[start : part.end()], list(range(start, part.end())), 0, "- " in masked[part.start() : start]
-        )
+        is_item = "- " in masked[part.start() : start]
+        block = Block(masked[start : part.end()], list(range(start, part.end())), 0, is_item)
         for segment in segments(block):
             text = clean(segment, set())
-            yield from _sentences("description", text, segment.item, "", 1)
+            yield from _sentences("description", text, segment.is_item, "", 1)
 
 
 def _of_readme(readme: str, headings: list[str]) -> Iterator[Passage]:
-    """Passages of a README; its headings are added to `headings` as they come."""
+    """The passages of a README. Adds its headings to `headings`."""
     found, references = blocks(mask_readme(readme))
-    section, skipped = "", 0  # the level of the heading whose section is left out
+    section, skipped = "", 0  # `skipped` is the level of the heading whose section is left out
     for block in found:
         text = clean(block, references)
         if block.level:
@@ -124,7 +123,7 @@ def _of_readme(readme: str, headings: list[str]) -> Iterator[Passage]:
             if not skipped or block.level <= skipped:
                 skipped = block.level if _is_boilerplate(section) else 0
         elif not skipped and not block.text.lstrip().startswith((".. ", "[!")):
-            sentences_of_block = _sentences("readme", text, block.item, section, 2)
+            sentences_of_block = _sentences("readme", text, block.is_item, section, 2)
             yield from (passage for passage in sentences_of_block if not _CHORES.search(passage.text))
 
 
@@ -137,19 +136,19 @@ def _is_boilerplate(heading: str) -> bool:
     return bool(_BOILERPLATE.fullmatch(bare))
 
 
-def _sentences(field: Field, text: Clean, item: bool, section: str, words: int) -> Iterator[Passage]:
+def _sentences(field: Field, text: CleanText, is_item: bool, section: str, min_words: int) -> Iterator[Passage]:
     for start, end in sentences(text.text):
         sentence = text.text[start:end]
-        if _is_prose(sentence, text.linked[start:end], words):
-            yield Passage(field, text.at[start], text.at[end - 1] + 1, sentence, section, item)
+        if _is_prose(sentence, text.is_linked[start:end], min_words):
+            yield Passage(field, text.positions[start], text.positions[end - 1] + 1, sentence, section, is_item)
 
 
-def _is_prose(sentence: str, linked: list[bool], words: int) -> bool:
-    """Whether it is words of its own: no menu of links, no code, no chore, no lead to a list or a code block."""
-    own = "".join(" " if is_link else char for char, is_link in zip(sentence, linked))
-    if len(_WORD.findall(sentence)) < words and len(_WIDE.findall(sentence)) < 4:
+def _is_prose(sentence: str, is_linked: list[bool], min_words: int) -> bool:
+    """Whether it has words outside links, and is neither code nor a line that introduces a list or a code block."""
+    unlinked = "".join(" " if in_link else char for char, in_link in zip(sentence, is_linked))
+    if len(_WORD.findall(sentence)) < min_words and len(_WIDE.findall(sentence)) < 4:
         return False
-    if any(linked) and not (_WORD.search(own) or _WIDE.search(own)):
+    if any(is_linked) and not (_WORD.search(unlinked) or _WIDE.search(unlinked)):
         return False
     if sentence[-1] in ":：" and len(sentence.split()) < 6:
         return False

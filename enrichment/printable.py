@@ -1,13 +1,13 @@
-"""Text that can be shown anywhere: one line, no control, bidi or zero-width characters, no chat markers."""
+"""Text that is safe to print: one line without control, bidi and zero-width characters, and without chat markers."""
 
 import re
 
-# what opens and closes messages in the templates of chat models
+# the start and end of a message in the templates of chat models
 _CHAT = re.compile(r"<[|｜][^<>]{0,40}[|｜]>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>")
 
 
 def is_visible(char: str) -> bool:
-    """Whether a character is seen, or is a plain space; a replacement character tells nothing."""
+    """Whether a character is printable and not the replacement character."""
     return char.isprintable() and char != "\N{REPLACEMENT CHARACTER}"
 
 
@@ -18,8 +18,8 @@ def one_line(text: str) -> str:
 
 
 def without_markers(text: str) -> str:
-    """A text in which no model sees the end of a message; `one_line` of what is left."""
+    """A text without markers that a model would take for the end of a message, on one line."""
     text = one_line(text)
-    while (less := _CHAT.sub(" ", text)) != text:  # what is left may form another
-        text = less
+    while (shorter := _CHAT.sub(" ", text)) != text:  # the rest may form another marker
+        text = shorter
     return " ".join(text.split())

@@ -3,16 +3,16 @@
 import re
 from collections.abc import Iterator
 
-LONGEST = 400  # characters of a sentence; a longer one is cut at a clause, or at a word
+MAX_SENTENCE_CHARACTERS = 400  # a longer sentence is cut at a clause or a word
 
-# a stop with its closing quotes, then a space (none is written in Chinese and Japanese)
+# a stop with its closing quotes, then a space (Chinese and Japanese write none)
 _STOP = re.compile(r"[.!?…]+[\"'”’»)\]]*(?= |$)|[。！？]+[」』”）]*")
 _ABBREVIATED = re.compile(r"(?:^|[\s(])(?:e\.g|i\.e|vs|cf|incl|resp|approx|eg|ie|aka|[A-Z])\.$", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;:，；：、](?= |$)|[，；、]| [–—-]{1,2}(?= )|—")
 _ADDITION = re.compile(
     r"[,;:] | [–—-] | (?=(?:and|with|without|using|for|including|that|which|while|by|in|on|via|through|or) )|[，；、]"
 )
-# no sentence ends in these
+# words that no sentence ends in
 _DANGLING = re.compile(
     r"\b(?:based|used|built|written|designed|suited|intended|meant|useful|such|as|is|are|be|to|of|the|an?|not|no|"
     r"without|with|for|in|on|by|and|or|that|which|from|via|using|including|depend\w*|rel(?:y|ies))$",
@@ -41,11 +41,13 @@ def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             start += 1
         while start < end and text[end - 1] == " ":
             end -= 1
-        if end - start <= LONGEST:
+        if end - start <= MAX_SENTENCE_CHARACTERS:
             break
-        cut = _last_clause(text, start, start + LONGEST) or text.rfind(" ", start, start + LONGEST)
+        cut = _last_clause(text, start, start + MAX_SENTENCE_CHARACTERS) or text.rfind(
+            " ", start, start + MAX_SENTENCE_CHARACTERS
+        )
         if cut <= start:
-            return  # no words
+            return  # one long word
         yield start, cut
         start = cut
     if start < end:
@@ -58,22 +60,25 @@ def _last_clause(text: str, start: int, end: int) -> int:
 
 
 def clause_ends(sentence: str) -> Iterator[int]:
-    """Where a sentence could end before its end and still be one: before a comma, or a word that adds something."""
+    """Positions where a sentence could end earlier: before a comma, or before a word that adds something."""
     for found in _ADDITION.finditer(sentence):
         before = sentence[: found.start()]
         if is_balanced(before) and not _DANGLING.search(before):
             yield found.start()
 
 
-def shortened(sentence: str, longest: int, shortest: int = 30) -> str | None:
-    """A sentence of at most `longest` characters with a full stop: the whole one, or as many of its first clauses as
-    fit, if they have `shortest` characters and leave no bracket open. None if there are no such."""
+def shortened(sentence: str, max_characters: int, min_characters: int = 30) -> str | None:
+    """A sentence of at most `max_characters`, with a full stop.
+
+    A longer sentence is cut after a clause, so that at least `min_characters` are left and no bracket is open; None if
+    it cannot be cut so.
+    """
     whole = stopped(sentence)
-    if len(whole) <= longest:
+    if len(whole) <= max_characters:
         return whole
-    for found in reversed(list(_CLAUSE.finditer(sentence[:longest]))):
+    for found in reversed(list(_CLAUSE.finditer(sentence[:max_characters]))):
         clause = sentence[: found.start()].rstrip()
-        if len(clause) < shortest:
+        if len(clause) < min_characters:
             return None
         if is_balanced(clause):
             return stopped(clause)
@@ -81,7 +86,7 @@ def shortened(sentence: str, longest: int, shortest: int = 30) -> str | None:
 
 
 def stopped(text: str) -> str:
-    """With a full stop at its end, in place of what else ends clauses."""
+    """The text with a full stop in place of the punctuation that ends a clause."""
     bare = text.rstrip(" ,;:–—-，；：、")
     if not bare or bare.rstrip("\"'”’»)]」』）")[-1:] in FULL_STOPS:
         return bare
@@ -89,13 +94,13 @@ def stopped(text: str) -> str:
 
 
 def titled(text: str) -> str:
-    """With a capital at its start, unless its first word is an identifier."""
+    """The text with a capital letter at the start, unless the first word is an identifier."""
     first = text.split(" ", 1)[0].rstrip(".,")
     return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
 
 
 def is_balanced(text: str) -> bool:
-    """Whether every bracket and quote that is opened is closed."""
+    """Whether all brackets and quotes are closed."""
     return all(text.count(opening) == text.count(closing) for closing, opening in _PAIRED.items()) and (
         text.count('"') % 2 == 0
     )

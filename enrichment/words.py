@@ -1,4 +1,4 @@
-"""The words of a claim or a passage that carry its content, brought to a common form, each with its polarity."""
+"""The content words of a claim or a passage as stems, each with its polarity (negated or not)."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ _STOP_WORDS = _set(
     "just very more most much many some any each every all both other others another own same about between through "
     "during per up out off but yet only even there here how etc e.g i.e eg ie vs them's itself themselves like"
 )
-# they say no more than that something is a crate that does something
+# true of nearly every crate: a claim needs no support for them
 NEUTRAL = _set(
     "library libraries crate crates rust rustlang package packages module tool tools toolkit utility utilities "
     "provide provides provided providing offer offers offering written write implemented implementation "
@@ -38,8 +38,8 @@ _BEFORE_AND_AFTER = _set("not never cannot isnt dont doesnt wont cant didnt aren
 _AFTER = _set("no without none lacks lack")
 _BORDERS = _set("but that which because while whereas although though and so")
 
-# short forms, and the stems of what they stand for
-_SAME = {
+# short forms, and the stems of their long forms
+_ABBREVIATIONS = {
     "async": "asynchron",
     "sync": "synchron",
     "arg": "argument",
@@ -74,7 +74,7 @@ _ENDINGS = (
 
 @dataclass(frozen=True)
 class Words:
-    """`content` are (form, negated) of the words that must be shown; `neutral` those that need not be."""
+    """Pairs (form, negated): `content` words need support, `neutral` words do not."""
 
     content: frozenset[tuple[str, bool]]
     neutral: frozenset[tuple[str, bool]]
@@ -86,7 +86,7 @@ class Words:
 
 
 def words(text: str) -> Words:
-    """The words of a text. Numbers and identifiers are kept as they stand, but for case; others are stemmed."""
+    """The words of a text in lower case. Words are stemmed, numbers and identifiers are not."""
     content, neutral = set(), set()
     for clause in _clauses(_normal(text)):
         all_negated = any(t in _BEFORE_AND_AFTER for t in clause)
@@ -101,7 +101,7 @@ def words(text: str) -> Words:
 
 
 def stems(texts: Iterable[str]) -> frozenset[str]:
-    """The forms of all words of some texts, whatever their polarity."""
+    """The forms of all words of the texts, of either polarity."""
     return frozenset(form for text in texts for form, _ in words(text).all)
 
 
@@ -110,7 +110,7 @@ def _normal(text: str) -> str:
     text = _NO_STD.sub("no_std", text)
     text = re.sub(r"\bnot (?:only|just|limited)\b", " ", text)
     text = re.sub(r"n't\b", " not ", text)
-    # what is left to others is not what the crate does
+    # the crate does not do what it leaves to others
     text = re.sub(r"\b(?:out of scope|up to you|left to you)\b", " not ", text)
     return _JOINED.sub("", text)
 
@@ -128,8 +128,11 @@ def _clauses(text: str) -> Iterable[list[str]]:
 
 
 def forms(token: str) -> list[str]:
-    """What a word is compared by: its stem; itself for numbers and identifiers; pairs of characters for Chinese,
-    Japanese and Korean, which set no spaces."""
+    """The forms that a word is compared by.
+
+    The stem of a word; a number or an identifier itself; the pairs of characters of Chinese, Japanese and Korean, which
+    are written without spaces.
+    """
     if _WIDE.search(token):
         return [token[i : i + 2] for i in range(max(len(token) - 1, 1))]
     if "_" in token or "::" in token or any(char.isdigit() for char in token):
@@ -138,16 +141,16 @@ def forms(token: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """A word without its ending, so that parse, parses, parser and parsing are one. Not a word itself."""
-    if word in _SAME:
-        return _SAME[word]
+    """A word without its ending, so that parse, parses, parser and parsing are the same."""
+    if word in _ABBREVIATIONS:
+        return _ABBREVIATIONS[word]
     word = re.sub(r"(?<=\w{3})is(?=(?:e|es|ed|er|ers|ing|ation|ations|able)$)", "iz", word)
     word = re.sub(r"(?<=\w{2})our(?=s?$|ed$|ing$)", "or", word)
     if word.endswith("ies") and len(word) > 4:
         word = word[:-3] + "y"
     elif word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
         word = word[:-1]
-    while ending := next((e for e in _ENDINGS if word.endswith(e) and _may_lose(word, e)), None):
+    while ending := next((e for e in _ENDINGS if word.endswith(e) and _is_ending(word, e)), None):
         word = word[: -len(ending)]
         if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
             word = word[:-1]
@@ -158,8 +161,8 @@ def stem(word: str) -> str:
     return word[:-1] + "i" if word.endswith("y") and len(word) > 3 else word
 
 
-def _may_lose(word: str, ending: str) -> bool:
-    """An ending after no vowel is part of the word, and so are -or and -ion but after t and s."""
+def _is_ending(word: str, ending: str) -> bool:
+    """Whether `ending` can be removed: a vowel is left before it, and a t or s before -or and -ion."""
     rest = word[: -len(ending)]
     if len(rest) < 3:
         return False

@@ -1,4 +1,4 @@
-"""An installation whose newest snapshot has given texts, with a tiny model or without one."""
+"""An installation with the texts that a test needs, with a tiny model or without one."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ SHARD = "0"
 
 @dataclass(frozen=True)
 class Text:
-    """What an author wrote of a version."""
+    """What the author wrote about one version."""
 
     description: str | None
     readme: str | None = None
@@ -30,23 +30,23 @@ class Text:
 
 
 def names_in_shard(count: int) -> list[str]:
-    """Crate names of the shard."""
+    """Names of crates in the shard."""
     names = (f"crate_{n}" for n in range(10_000))
     found = [name for name in names if hashlib.sha256(name.encode()).hexdigest().startswith(SHARD)]
     return found[:count]
 
 
 ALPHA, BETA, GAMMA, DELTA = names_in_shard(4)
-TOLD = {
+TEXTS_BY_CRATE = {
     ALPHA: Text("Parses TOML files into typed values."),
     BETA: Text("Compresses byte streams with LZ4.", categories=("compression",)),
     GAMMA: Text("A cache with time to live."),
 }
 
 
-def publish_texts(resources: Resources, told: Mapping[str, Text], day: str = "2020-07-20") -> None:
-    """The tables of a snapshot in which each crate has one version."""
-    named = list(enumerate(told.items(), 1))
+def publish_texts(resources: Resources, texts: Mapping[str, Text], day: str = "2020-07-20") -> None:
+    """Publishes the tables of a snapshot in which each crate has one version."""
+    named = list(enumerate(texts.items(), 1))
     at = {"created_at": datetime.fromisoformat(day), "created_at_exact": True}
     version = {"num": "1.0.0", "version_key": "1", "yanked": False, **at}
     rows = {
@@ -77,32 +77,32 @@ def publish_texts(resources: Resources, told: Mapping[str, Text], day: str = "20
 
 
 def canonical(name: str) -> str:
-    """The name that rows of `enrichments` have."""
+    """The name of the crate in the rows of `enrichments`."""
     return name.lower().replace("-", "_")
 
 
 def installation(folder: Path) -> Resources:
-    """An installation without a language model, whose newest snapshot has the three texts of `TOLD`."""
+    """An installation without a language model, whose snapshot has the three texts of `TEXTS_BY_CRATE`."""
     found = bundled_resources(folder / "data", SAMPLE)
-    publish_texts(found, TOLD)
+    publish_texts(found, TEXTS_BY_CRATE)
     return found
 
 
-def asking(resources: Resources, model: Path | str, **settings: object) -> Resources:
-    """The same installation with another model, given by path."""
+def use_model(resources: Resources, model: Path | str, **settings: object) -> Resources:
+    """The same installation with the model at a path."""
     folder = str(Path(resources.store.root).parent / "models")
     values = {"sha256": "", "folder": folder, "context": 3000, "workers": 1, **settings}
     return replace(resources, language_model=LanguageModel(model=str(model), **values))
 
 
-def asking_tiny(resources: Resources, **settings: object) -> Resources:
+def use_tiny_model(resources: Resources, **settings: object) -> Resources:
     """The same installation with a language model of random weights."""
     path = Path(resources.store.root).parent / "tiny.gguf"
     if not path.exists():
         write_tiny_model(path)
-    return asking(resources, path, **settings)
+    return use_model(resources, path, **settings)
 
 
 def rows_of(built: BuildResult) -> dict[str, dict]:
-    """Rows by crate; where a crate has several, the last."""
+    """The rows by crate; the last one of a crate with several."""
     return {row["crate"]: row for row in built.rows.to_pylist()}

@@ -1,4 +1,4 @@
-"""Texts that no author would write: pieces of markup in any order."""
+"""Texts that no author would write: pieces of markup in random order."""
 
 from hypothesis import strategies as st
 

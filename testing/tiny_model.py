@@ -1,4 +1,4 @@
-"""A llama of random weights, so that loading, template, grammar and sampling are real without a download."""
+"""A llama model with random weights: loading, template, grammar and sampling are real, without a download."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 
 LAYERS, DIM, HEADS, HIDDEN, CONTEXT = 2, 64, 4, 128, 4096
-# ChatML, as the Qwen models have it
+# ChatML, which the Qwen models use
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "<|im_start|>assistant\n"
@@ -15,7 +15,7 @@ CONTROL, NORMAL, BYTE = 3, 1, 6
 
 
 def write_tiny_model(path: Path, template: str | None = TEMPLATE) -> None:
-    """Writes the model, the same bytes each time: about a token a character."""
+    """Writes the model, always the same bytes. A character is about one token."""
     tokens = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
     types = [CONTROL] * len(tokens)
     tokens += [f"<0x{byte:02X}>" for byte in range(256)]

@@ -1,4 +1,4 @@
-"""What must hold of all enrichments together."""
+"""Checks of all enrichments together."""
 
 from typing import Any
 
@@ -12,13 +12,15 @@ from resources.language_model.language_model import HOW_TO_TURN_ON, LanguageMode
 from resources.warehouse.session import Sessions, view
 from resources.warehouse.table_store import TableStore
 
-# a model whose answers fail this often is the wrong one, or its prompt is
-EXTRACTIVE_AT_MOST = 0.2
+# if more replies cannot be used, the model or the prompt is wrong
+MAX_FAILED_SHARE = 0.2
 
 
-@asset_check(asset=enrichments, description="Every span is that part of its text, and no summary stands without one.")
+@asset_check(
+    asset=enrichments, description="Every span is an exact part of its text, and every summary has at least one."
+)
 def spans_support_summaries(store: ResourceParam[TableStore], sessions: ResourceParam[Sessions]) -> AssetCheckResult:
-    """Of the rows whose text the newest snapshot has: others were checked when they were written."""
+    """Checks the rows whose text is in the newest snapshot: the others were checked when they were written."""
     with sessions.open() as con:
         view(con, store, ENRICHMENTS.name, store.partitions(ENRICHMENTS.name))
         view(con, store, "texts", store.partitions("texts")[-1])
@@ -28,33 +30,33 @@ def spans_support_summaries(store: ResourceParam[TableStore], sessions: Resource
         description=f"{found['spans']:,} spans compared with their texts",
         metadata={
             "broken_spans": found["broken"],
-            "such_as": found["such_as"] or "",
+            "example_crate": found["example_crate"] or "",
             "summaries_without_span": found["unsupported"],
         },
     )
 
 
-@asset_check(asset=enrichments, description="The language model that was asked wrote most of the summaries.")
+@asset_check(asset=enrichments, description="The configured language model wrote most of the summaries.")
 def model_wrote_summaries(
     context: AssetCheckExecutionContext,
     store: ResourceParam[TableStore],
     sessions: ResourceParam[Sessions],
     language_model: ResourceParam[LanguageModel],
 ) -> AssetCheckResult:
-    """A warning: rows that the text's own best sentence had to fill are marked as such."""
+    """Warns only: the rows without a usable reply are marked as extractive."""
     with sessions.open() as con:
         view(con, store, ENRICHMENTS.name, store.partitions(ENRICHMENTS.name))
         found = _figures(con, "methods")
     failed, asked, never_asked = found["failed"], found["asked"], found["never_asked"]
     if language_model.model:
-        words = f"{failed:,} of {asked:,} answers could not be used; {never_asked:,} rows are from before the model"
+        description = f"{failed:,} of {asked:,} replies cannot be used; {never_asked:,} rows were made without a model"
     else:
-        words = f"{never_asked:,} rows by the extractive method, since no language model is set: {HOW_TO_TURN_ON}"
-        context.log.warning(words)
+        description = f"{never_asked:,} rows are extractive, because no language model is set: {HOW_TO_TURN_ON}"
+        context.log.warning(description)
     return AssetCheckResult(
-        passed=bool(language_model.model) and failed <= EXTRACTIVE_AT_MOST * asked,
+        passed=bool(language_model.model) and failed <= MAX_FAILED_SHARE * asked,
         severity=AssetCheckSeverity.WARN,
-        description=words,
+        description=description,
         metadata={name: found[name] for name in ("rows", "extractive", "failed")},
     )
 

@@ -1,4 +1,4 @@
-"""What the language model says to each prompt: asked once, then known from the table, the journal or the cache."""
+"""Calls of the language model. A prompt whose reply is in the table, the journal or the cache is not sent again."""
 
 import hashlib
 import json
@@ -13,61 +13,65 @@ from resources.language_model.model_files import ModelFile
 from resources.language_model.questions import Question, Reply
 from resources.language_model.reply_journal import Journal
 
-# a reply takes 2 to 8 s on the slowest core that was measured; far more is a machine that hangs
-SECONDS = 60.0
-KEEP_S = 365 * 86400.0
+# a reply took 2 to 8 s on the slowest core that was measured: one that takes far longer hangs
+MAX_SECONDS = 60.0
+TTL_SECONDS = 365 * 86400.0
 
 
 @dataclass
-class Asking:
-    """Asks the language model, but never what `known` or `cache` has its reply to. Counts for the UI."""
+class LlmCalls:
+    """Sends questions to the language model and counts for the UI.
+
+    `known` are replies by the hash of their prompt. `replies` are the new ones, `reused` is the number of others, and
+    `seconds` is the time that the new ones took.
+    """
 
     language_model: LanguageModel
     model: ModelFile
     journal: Journal
-    known: dict[str, Reply]  # by hash of the prompt
+    known: dict[str, Reply]
     cache: Cache
     reused: int = 0
     seconds: float = 0.0
     replies: list[Reply] = field(default_factory=list)
 
     def ask(self, questions: Iterable[Question]) -> dict[str, Reply]:
-        """The reply to each question, by its key. Each new one that is whole is kept as it comes."""
+        """The reply to each question by its key. A new final reply is written to journal and cache when it arrives."""
         from enrichment.prompt import MAX_TOKENS
 
         by_key = {question.key: question for question in questions}
-        self.known |= self._kept(key for key in by_key if key not in self.known)
+        self.known |= self._cached(key for key in by_key if key not in self.known)
         found = {key: self.known[key] for key in by_key if key in self.known}
         self.reused += len(found)
         new = [question for key, question in by_key.items() if key not in found]
         started = time.monotonic()
-        for reply in self.language_model.ask(new, MAX_TOKENS, SECONDS):
+        for reply in self.language_model.ask(new, MAX_TOKENS, MAX_SECONDS):
             found[reply.key] = reply
-            self._keep(reply)
+            self._add(reply)
         self.seconds += time.monotonic() - started
         return found
 
-    def _keep(self, reply: Reply) -> None:
+    def _add(self, reply: Reply) -> None:
         self.replies.append(reply)
         if reply.is_final:
             self.journal.write(reply)
             self.known[reply.key] = reply
-            self._cached.set(self._name(reply.key), reply)
+            self._namespace.set(self._cache_key(reply.key), reply)
 
-    def _kept(self, keys: Iterable[str]) -> dict[str, Reply]:
-        """Replies of this model that the cache has: also those that were given on another machine."""
-        found = ((key, self._cached.get(self._name(key))) for key in keys)
+    def _cached(self, keys: Iterable[str]) -> dict[str, Reply]:
+        """Replies of this model in the cache; with Redis also those to other machines."""
+        found = ((key, self._namespace.get(self._cache_key(key))) for key in keys)
         return {key: reply for key, reply in found if reply is not None}
 
     @property
-    def _cached(self) -> Cache:
-        return self.cache.namespace("replies", kind=Reply, ttl=KEEP_S, immutable=True)
+    def _namespace(self) -> Cache:
+        return self.cache.namespace("replies", kind=Reply, ttl=TTL_SECONDS, immutable=True)
 
-    def _name(self, key: str) -> str:
+    def _cache_key(self, key: str) -> str:
         return f"{self.model.sha256}/{key}"
 
 
 def question(messages: tuple[dict[str, str], ...], schema: dict[str, Any]) -> Question:
-    """A question, known by the hash of its whole prompt, system message included."""
-    told = json.dumps(messages, sort_keys=True).encode("utf-8", "surrogatepass")
-    return Question(hashlib.sha256(told).hexdigest(), messages, schema)
+    """A question whose key is the hash of its whole prompt, system message included."""
+    prompt = json.dumps(messages, sort_keys=True).encode("utf-8", "surrogatepass")
+    return Question(hashlib.sha256(prompt).hexdigest(), messages, schema)

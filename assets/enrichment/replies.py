@@ -1,4 +1,4 @@
-"""How replies of the language model stand in a row of the table, and are read from there."""
+"""Replies of the language model as columns of the table."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -6,20 +6,21 @@ from typing import Any
 
 from resources.language_model.questions import Reply
 
-OTHERWISE = {"key": "prompt_sha256", "text": "reply"}
-# the column of each field; a row's `error` is also that of an answer which cannot be used
-COLUMNS = {f.name: OTHERWISE.get(f.name, f.name) for f in fields(Reply) if f.name != "error"}
+_RENAMED = {"key": "prompt_sha256", "text": "reply"}
+# the column of each field, except `error`: the column also has the reasons why a reply cannot be used
+COLUMNS = {field.name: _RENAMED.get(field.name, field.name) for field in fields(Reply) if field.name != "error"}
 
 
-def columns_of(reply: Reply | None) -> dict[str, Any]:
-    """The columns that hold the reply on summary and uses, all None where there is none."""
+def reply_columns(reply: Reply | None) -> dict[str, Any]:
+    """The columns of the reply on summary and use cases; all None if there is no reply."""
     return {column: reply and getattr(reply, name) for name, column in COLUMNS.items()}
 
 
 def replies_in(row: dict[str, Any]) -> Iterator[Reply]:
-    """The replies that a row holds."""
+    """The replies in a row: on summary and use cases, and on the category."""
     if row["reply"] is not None:
         yield Reply(**{name: row[column] for name, column in COLUMNS.items()})
     if row["category_reply"] is not None:
-        # only whole ones are there, and what one took is told nowhere
-        yield Reply(row["category_prompt_sha256"], row["model"], "", 0.0, row["category_reply"], "stop")
+        # the table has only final ones, without the tokens and seconds that they took
+        key, model, text = row["category_prompt_sha256"], row["model"], row["category_reply"]
+        yield Reply(key, model, runtime="", seconds=0.0, text=text, finish_reason="stop")

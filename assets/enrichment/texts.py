@@ -20,5 +20,5 @@ from resources.registry.source import RegistrySource
     partitions=SNAPSHOT_PARTITIONS,
 )
 def texts(context: BuildContext, source: RegistrySource) -> pa.RecordBatchReader:
-    """What the language model reads."""
+    """The descriptions and READMEs that enrichments are made from."""
     return load(context, source, TEXTS)

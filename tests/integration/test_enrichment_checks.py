@@ -9,7 +9,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, build_asset_check_cont
 from assets.enrichment.checks import model_wrote_summaries, spans_support_summaries
 from assets.schemas.enrichment import ENRICHMENTS
 from pipeline_defs.build import Resources
-from testing.enrichment_runs import SHARD, asking_tiny, installation
+from testing.enrichment_runs import SHARD, installation, use_tiny_model
 from testing.table_builds import build
 
 
@@ -20,7 +20,7 @@ def without_model(tmp_path: Path) -> Resources:
 
 @pytest.fixture
 def with_model(without_model: Resources) -> Resources:
-    return asking_tiny(without_model)
+    return use_tiny_model(without_model)
 
 
 def spans_check(resources: Resources) -> AssetCheckResult:
@@ -29,7 +29,7 @@ def spans_check(resources: Resources) -> AssetCheckResult:
     return found
 
 
-def test_check_finds_a_span_that_is_not_in_its_text(without_model: Resources) -> None:
+def test_check_fails_on_a_span_that_differs_from_its_text(without_model: Resources) -> None:
     rows = build("enrichments", SHARD, without_model).rows
     assert spans_check(without_model).passed
     changed = [{**row, "spans": [{**s, "start": s["start"] + 1} for s in row["spans"]]} for row in rows.to_pylist()]
@@ -39,7 +39,7 @@ def test_check_finds_a_span_that_is_not_in_its_text(without_model: Resources) ->
     assert found.metadata["broken_spans"].value == 3
 
 
-def test_check_finds_a_summary_without_a_span(without_model: Resources) -> None:
+def test_check_fails_on_a_summary_without_a_span(without_model: Resources) -> None:
     rows = build("enrichments", SHARD, without_model).rows.to_pylist()
     without = [{**row, "spans": []} for row in rows]
     without_model.store.publish(ENRICHMENTS, SHARD, pa.Table.from_pylist(without, ENRICHMENTS.arrow))
@@ -53,15 +53,15 @@ def wrote_check(resources: Resources) -> AssetCheckResult:
     return found
 
 
-def test_without_a_model_a_warning_says_how_to_turn_it_on(without_model: Resources) -> None:
+def test_without_a_model_the_warning_has_the_command(without_model: Resources) -> None:
     build("enrichments", SHARD, without_model)
     found = wrote_check(without_model)
     assert (found.passed, found.severity) == (False, AssetCheckSeverity.WARN)
     assert "crates model fetch" in (found.description or "")
 
 
-def test_model_whose_answers_cannot_be_used_is_told(with_model: Resources) -> None:
+def test_check_warns_of_a_model_whose_replies_cannot_be_used(with_model: Resources) -> None:
     build("enrichments", SHARD, with_model)
     found = wrote_check(with_model)
     assert not found.passed
-    assert "3 of 3 answers could not be used" in (found.description or "")
+    assert "3 of 3 replies cannot be used" in (found.description or "")

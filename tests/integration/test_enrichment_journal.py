@@ -14,7 +14,7 @@ from resources.cache.embedded import start_server
 from resources.common.settings import PROJECT
 from resources.language_model.questions import Reply
 from resources.language_model.reply_journal import ReplyJournal
-from testing.enrichment_runs import SHARD, Text, asking_tiny, installation, names_in_shard, publish_texts
+from testing.enrichment_runs import SHARD, Text, installation, names_in_shard, publish_texts, use_tiny_model
 from testing.table_builds import build
 
 REPLY = Reply("p" * 64, "m" * 64, "r", 0.5, '{"summary": "x"}', "stop", 10, 5)
@@ -55,15 +55,15 @@ def test_invalid_lines_of_a_journal_are_ignored(tmp_path: Path, line: str) -> No
 
 
 def test_killed_run_loses_no_reply(tmp_path: Path) -> None:
-    with_model = asking_tiny(installation(tmp_path))
+    with_model = use_tiny_model(installation(tmp_path))
     many = {name: Text(f"Reads the file format number {n} of an archive.") for n, name in enumerate(names_in_shard(12))}
     publish_texts(with_model, many, "2020-07-21")
     program = (
         "from pathlib import Path\n"
-        "from testing.enrichment_runs import asking_tiny\n"
+        "from testing.enrichment_runs import use_tiny_model\n"
         "from testing.registries import SAMPLE\n"
         "from testing.table_builds import build, bundled_resources\n"
-        f"build('enrichments', {SHARD!r}, asking_tiny(bundled_resources(Path({str(tmp_path / 'data')!r}), SAMPLE)))"
+        f"build('enrichments', {SHARD!r}, use_tiny_model(bundled_resources(Path({str(tmp_path / 'data')!r}), SAMPLE)))"
     )
     run = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
     journal = Path(with_model.journal.folder) / f"{SHARD}.jsonl"
@@ -88,7 +88,7 @@ def test_reply_of_another_machine_comes_from_the_cache(tmp_path: Path, monkeypat
     monkeypatch.setenv("REDIS_URL", start_server())
     monkeypatch.setenv("CRATES_CACHE_KEY", "the same on both machines")
     monkeypatch.setenv("CRATES_REDIS_TIMEOUT_MS", "5000")
-    one, other = (asking_tiny(installation(tmp_path / name)) for name in ("one", "other"))
+    one, other = (use_tiny_model(installation(tmp_path / name)) for name in ("one", "other"))
     texts = {name: Text(f"Reads the file format number {n} of an archive.") for n, name in enumerate(names_in_shard(4))}
     rows = []
     for machine, asked in ((one, 4), (other, 0)):

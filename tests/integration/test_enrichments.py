@@ -1,4 +1,4 @@
-"""The `enrichments` table with a real llama.cpp: nothing read twice, nothing lost, one bad text stops no other."""
+"""The `enrichments` table with a real llama.cpp: no text is read twice, no row is lost, a bad text fails alone."""
 
 import hashlib
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assets.enrichment import llm_calls as asking_module
+from assets.enrichment import llm_calls
 from assets.enrichment.enrichments import NO_MODEL
 from pipeline_defs.build import Resources
 from resources.common.errors import BadInput
@@ -19,13 +19,13 @@ from testing.enrichment_runs import (
     DELTA,
     GAMMA,
     SHARD,
-    TOLD,
+    TEXTS_BY_CRATE,
     Text,
-    asking,
-    asking_tiny,
     installation,
     publish_texts,
     rows_of,
+    use_model,
+    use_tiny_model,
 )
 from testing.table_builds import build
 
@@ -37,28 +37,30 @@ def without_model(tmp_path: Path) -> Resources:
 
 @pytest.fixture
 def with_model(without_model: Resources) -> Resources:
-    return asking_tiny(without_model)
+    return use_tiny_model(without_model)
 
 
 def sha_of_model(resources: Resources) -> str:
     return hashlib.sha256(Path(resources.language_model.model).read_bytes()).hexdigest()
 
 
-def test_without_a_model_each_text_has_a_row_of_its_own_best_sentence(without_model: Resources) -> None:
+def test_without_a_model_every_summary_is_the_best_sentence_of_its_text(without_model: Resources) -> None:
     built = build("enrichments", SHARD, without_model)
     rows = rows_of(built)
-    assert set(rows) == set(TOLD)
+    assert set(rows) == set(TEXTS_BY_CRATE)
     for name, row in rows.items():
         assert (row["method"], row["model"], row["reply"], row["error"]) == ("extractive", NO_MODEL, None, None)
-        assert row["summary"] == TOLD[name].description
-        assert [span["text"].rstrip(".") for span in row["spans"]] == [(TOLD[name].description or "").rstrip(".")]
+        assert row["summary"] == TEXTS_BY_CRATE[name].description
+        assert [span["text"].rstrip(".") for span in row["spans"]] == [
+            (TEXTS_BY_CRATE[name].description or "").rstrip(".")
+        ]
     assert (rows[BETA]["category"], rows[BETA]["category_source"]) == ("compression", "author")
     assert rows[ALPHA]["category_source"] == "embedding"
     assert rows[ALPHA]["category_margin"] > 0
     assert built.context.metrics["rows_extractive"] == 3
 
 
-def test_second_run_reads_nothing_and_gives_the_same_bytes(with_model: Resources) -> None:
+def test_second_run_reads_no_text_and_publishes_the_same_bytes(with_model: Resources) -> None:
     first = build("enrichments", SHARD, with_model)
     again = build("enrichments", SHARD, with_model)
     assert first.context.metrics["replies"] == 3
@@ -69,8 +71,8 @@ def test_second_run_reads_nothing_and_gives_the_same_bytes(with_model: Resources
     assert again.published.sha256 == first.published.sha256
 
 
-def test_answers_that_say_nothing_true_are_never_passed_off_as_the_models(with_model: Resources) -> None:
-    """The tiny model says random letters: every row must be the text's own sentence, and say why."""
+def test_replies_without_support_are_not_published_as_the_models(with_model: Resources) -> None:
+    """The replies of the tiny model are random letters: every row has a sentence of the text, and the reason."""
     rows = rows_of(build("enrichments", SHARD, with_model))
     for name, row in rows.items():
         assert row["model"] == sha_of_model(with_model)
@@ -79,12 +81,16 @@ def test_answers_that_say_nothing_true_are_never_passed_off_as_the_models(with_m
         assert row["reply"]
         assert row["tokens_in"] > 0
         assert row["seconds"] > 0
-        assert row["summary"] == TOLD[name].description
+        assert row["summary"] == TEXTS_BY_CRATE[name].description
 
 
-def test_only_a_new_text_is_read_and_earlier_rows_stay(with_model: Resources) -> None:
+def test_only_new_texts_are_read_and_earlier_rows_stay(with_model: Resources) -> None:
     build("enrichments", SHARD, with_model)
-    changed = {**TOLD, ALPHA: Text("Reads TOML and JSON files."), DELTA: Text("Draws charts in the terminal.")}
+    changed = {
+        **TEXTS_BY_CRATE,
+        ALPHA: Text("Reads TOML and JSON files."),
+        DELTA: Text("Draws charts in the terminal."),
+    }
     publish_texts(with_model, changed, "2020-07-21")
     built = build("enrichments", SHARD, with_model)
     assert built.context.metrics["new_rows"] == built.context.metrics["replies"] == 2
@@ -93,9 +99,11 @@ def test_only_a_new_text_is_read_and_earlier_rows_stay(with_model: Resources) ->
     assert known_at == {(ALPHA, 20), (BETA, 20), (GAMMA, 20), (ALPHA, 21), (DELTA, 21)}
 
 
-def test_a_new_category_of_the_author_asks_no_model(with_model: Resources) -> None:
+def test_new_author_category_does_not_ask_the_model(with_model: Resources) -> None:
     build("enrichments", SHARD, with_model)
-    publish_texts(with_model, {**TOLD, GAMMA: replace(TOLD[GAMMA], categories=("caching",))}, "2020-07-21")
+    publish_texts(
+        with_model, {**TEXTS_BY_CRATE, GAMMA: replace(TEXTS_BY_CRATE[GAMMA], categories=("caching",))}, "2020-07-21"
+    )
     built = build("enrichments", SHARD, with_model)
     assert (built.context.metrics["new_rows"], built.context.metrics["replies"]) == (1, 0)
     assert built.context.metrics["cache_hits"] == 1
@@ -103,28 +111,28 @@ def test_a_new_category_of_the_author_asks_no_model(with_model: Resources) -> No
     assert sources == {"embedding", "author"}
 
 
-def test_rows_from_before_the_model_stay_beside_its_own(without_model: Resources) -> None:
+def test_rows_without_a_model_stay_beside_those_of_the_model(without_model: Resources) -> None:
     build("enrichments", SHARD, without_model)
-    with_model = asking_tiny(without_model)
+    with_model = use_tiny_model(without_model)
     built = build("enrichments", SHARD, with_model)
     assert len(built.rows) == 6
     assert {r["model"] for r in built.rows.to_pylist()} == {NO_MODEL, sha_of_model(with_model)}
 
 
-def test_a_text_too_long_for_the_context_has_its_error_and_the_others_their_rows(without_model: Resources) -> None:
+def test_text_too_long_for_the_context_fails_alone(without_model: Resources) -> None:
     long = " ".join(f"It reads format number {n} of the old archive." for n in range(200))
-    publish_texts(without_model, {**TOLD, DELTA: Text(long)}, "2020-07-21")
-    rows = rows_of(build("enrichments", SHARD, asking_tiny(without_model, context=1408)))
-    assert set(rows) == {*TOLD, DELTA}
+    publish_texts(without_model, {**TEXTS_BY_CRATE, DELTA: Text(long)}, "2020-07-21")
+    rows = rows_of(build("enrichments", SHARD, use_tiny_model(without_model, context=1408)))
+    assert set(rows) == {*TEXTS_BY_CRATE, DELTA}
     assert "context" in rows[DELTA]["error"]
     assert rows[DELTA]["reply"] is None
-    assert all(rows[name]["reply"] for name in TOLD)
-    with_room = build("enrichments", SHARD, asking_tiny(without_model))
+    assert all(rows[name]["reply"] for name in TEXTS_BY_CRATE)
+    with_room = build("enrichments", SHARD, use_tiny_model(without_model))
     assert with_room.context.metrics["replies"] == 1
     assert rows_of(with_room)[DELTA]["reply"]
 
 
-def test_question_whose_process_died_is_asked_again_by_the_next_run_alone(
+def test_only_the_question_whose_process_died_is_asked_again(
     with_model: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = WorkerProcess.ask
@@ -148,9 +156,9 @@ def test_question_whose_process_died_is_asked_again_by_the_next_run_alone(
     assert (Path(with_model.journal.folder) / f"{SHARD}.jsonl").read_bytes() == b""
 
 
-def test_reply_that_was_out_of_time_is_asked_for_again(with_model: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_question_whose_reply_was_late_is_asked_again(with_model: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(asking_module, "SECONDS", 0.0)
+        patched.setattr(llm_calls, "MAX_SECONDS", 0.0)
         late = rows_of(build("enrichments", SHARD, with_model))
     assert {row["finish_reason"] for row in late.values()} == {"time"}
     assert all(row["error"] for row in late.values())
@@ -159,12 +167,12 @@ def test_reply_that_was_out_of_time_is_asked_for_again(with_model: Resources, mo
     assert "time" not in {row["finish_reason"] for row in again.rows.to_pylist()}
 
 
-def test_broken_model_fails_the_shard_and_leaves_it_as_it_was(with_model: Resources, tmp_path: Path) -> None:
+def test_broken_model_fails_the_shard_and_leaves_it_unchanged(with_model: Resources, tmp_path: Path) -> None:
     before = build("enrichments", SHARD, with_model).published
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(Path(with_model.language_model.model).read_bytes()[:1000])
     with pytest.raises(BadInput, match=r"cut\.gguf"):
-        build("enrichments", SHARD, asking(with_model, cut))
+        build("enrichments", SHARD, use_model(with_model, cut))
     assert with_model.store.find("enrichments", SHARD) == before
 
 
@@ -174,7 +182,7 @@ HOSTILE = (
 )
 
 
-def test_hostile_text_is_shown_with_its_markup_made_harmless(without_model: Resources) -> None:
+def test_markup_of_a_hostile_text_is_escaped(without_model: Resources) -> None:
     publish_texts(without_model, {ALPHA: Text(HOSTILE, f"# t\n\n{HOSTILE}\n\n```\n````\n")}, "2020-07-21")
     built = build("enrichments", SHARD, without_model)
     row = rows_of(built)[ALPHA]

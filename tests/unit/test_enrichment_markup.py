@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enrichment.drafts import CrateReading, CrateText
+from enrichment.crate_reading import CrateReading, CrateText
 from enrichment.markup_format import markup_format
 from enrichment.passages import passages, read
 from testing.fuzzing import times
@@ -36,7 +36,7 @@ def texts(readme: str) -> list[str]:
 
 
 def summary(readme: str, description: str | None = None) -> str | None:
-    return CrateReading(CrateText("foo", description, readme)).extract().summary
+    return CrateReading(CrateText("foo", description, readme)).extractive_draft().summary
 
 
 @pytest.mark.parametrize("opener", OPENERS)
@@ -242,7 +242,7 @@ def test_prose_of_org_is_read(body: str, expected: list[str]) -> None:
 def test_headings_of_org_and_asciidoc_are_the_sections_of_their_passages() -> None:
     org = passages(None, f"{ORG_TITLE}* TODO [#A] Foo [[https://a.b][bar]]   :tag:\n** Use cases\n- Reading logs")
     asciidoc = passages(None, "= Foo\n\n== Foo\n\n=== Use cases ===\n\n* Reading logs")
-    assert [(p.text, p.section, p.item) for p in (*org, *asciidoc)] == [("Reading logs", "Use cases", True)] * 2
+    assert [(p.text, p.section, p.is_item) for p in (*org, *asciidoc)] == [("Reading logs", "Use cases", True)] * 2
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""What is read in a description and a README: prose with its exact places, and nothing else."""
+"""The passages of a description and a README: prose with its exact positions, and nothing else."""
 
 import pytest
 from hypothesis import given, settings
 
 from enrichment.masking import mask_readme
-from enrichment.passages import MOST, README_CHARACTERS, passages, read
+from enrichment.passages import MAX_PASSAGES, MAX_README_CHARACTERS, passages, read
 from testing.fuzzing import times
 from testing.hostile_texts import SOUP
 
@@ -41,7 +41,7 @@ def texts(readme: str) -> list[str]:
         '{"summary": "words of a reply"}',
     ],
 )
-def test_what_is_no_prose_is_left_out(readme: str) -> None:
+def test_only_prose_is_read(readme: str) -> None:
     assert texts(readme) == []
     assert texts(f"{readme}\n\n# Next\n\nReal prose follows it.") == ["Real prose follows it."]
 
@@ -58,20 +58,20 @@ def test_what_is_no_prose_is_left_out(readme: str) -> None:
         ("Servers, e.g. for logs, are read.", "Servers, e.g. for logs, are read."),
     ],
 )
-def test_markup_is_cleaned(readme: str, expected: str) -> None:
+def test_inline_markup_is_removed(readme: str, expected: str) -> None:
     assert texts(readme) == [expected]
 
 
-def test_items_know_their_section() -> None:
+def test_items_have_their_section() -> None:
     found = passages(None, "# Foo\n\n## Use cases\n\n* Parsing logs\n  of servers\n* Checking files. Quickly too.\n")
-    assert [(p.text, p.section, p.item) for p in found] == [
+    assert [(p.text, p.section, p.is_item) for p in found] == [
         ("Parsing logs of servers", "Use cases", True),
         ("Checking files.", "Use cases", True),
         ("Quickly too.", "Use cases", True),
     ]
 
 
-def test_titles_and_directives_of_restructuredtext() -> None:
+def test_restructuredtext_titles_are_headings_and_directives_are_left_out() -> None:
     readme = ".. image:: a\n   :target: b\n\nFoo\n~~~\n\nReads ``foo`` files.\n\n.. code:: rust\n\n   let some words;\n"
     assert texts(readme) == ["Reads foo files."]
     assert read(None, readme).headings == ["Foo"]
@@ -85,26 +85,26 @@ def test_description_comes_first_and_may_be_indented() -> None:
     ]
 
 
-def test_only_the_beginning_is_read() -> None:
-    assert len(passages(None, "Some words here. " * 5_000)) == MOST
-    assert "late" not in " ".join(texts("x" * README_CHARACTERS + "\n\nSome late words."))
+def test_only_the_beginning_of_a_readme_is_read() -> None:
+    assert len(passages(None, "Some words here. " * 5_000)) == MAX_PASSAGES
+    assert "late" not in " ".join(texts("x" * MAX_README_CHARACTERS + "\n\nSome late words."))
 
 
 @settings(max_examples=times(200), deadline=None)
 @given(SOUP, SOUP)
-def test_places_are_exact_whatever_the_text(description: str, readme: str) -> None:
+def test_positions_are_exact_in_any_text(description: str, readme: str) -> None:
     assert len(mask_readme(readme)) == len(readme)
     for passage in passages(description, readme):
         source = description if passage.field == "description" else readme
         assert 0 <= passage.start < passage.end <= len(source)
         assert passage.text and passage.text == passage.text.strip() and passage.text.isprintable()
-        # the cleaned text begins and ends with what stands at its ends; an entity is written otherwise
+        # the text begins and ends with the characters at its positions, unless an entity stands for one
         if "&" not in source:
             assert source[passage.start] == passage.text[0]
             assert source[passage.end - 1] == passage.text[-1]
 
 
 @pytest.mark.parametrize("unit", ["a", "[", "](", "`", "*", "**a ", "<", "<a ", "<!--", "> ", "- ", "(", "&amp;", "|a"])
-def test_a_line_of_a_million_characters_is_cut(unit: str) -> None:
+def test_line_of_a_million_characters_is_cut(unit: str) -> None:
     line = unit * (1_000_000 // len(unit))
-    assert all(p.end <= README_CHARACTERS for p in passages(line, line))
+    assert all(p.end <= MAX_README_CHARACTERS for p in passages(line, line))

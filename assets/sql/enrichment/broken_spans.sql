@@ -1,10 +1,10 @@
--- Spans of rows whose text is in the newest `texts`, and which are not that part of it; and how many there are in all.
+-- Spans of the rows whose text is in the newest `texts`: how many there are, and how many differ from that part of it.
 select
     count(*) as spans,
     count(*) filter (where substring(source, span.start + 1, span."end" - span.start) is distinct from span.text) as broken,
     any_value(crate) filter (
         where substring(source, span.start + 1, span."end" - span.start) is distinct from span.text
-    ) as such_as
+    ) as example_crate
 from (
     select
         e.crate,

@@ -1,4 +1,4 @@
--- How summaries came about, over all rows.
+-- How many rows were written by which method.
 select
     count(*) as rows,
     count(*) filter (where method = 'extractive') as extractive,

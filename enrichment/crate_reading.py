@@ -1,4 +1,4 @@
-"""From a crate's text to a grounded draft: by its own sentences, or from what a model answered."""
+"""From the texts of a crate to a summary and use cases: from a model's reply, or from the author's own sentences."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,17 +7,17 @@ from functools import cached_property
 from enrichment import extractive
 from enrichment.answer import read_answer
 from enrichment.asides import is_aside
+from enrichment.evidence import Evidence
 from enrichment.language import language
 from enrichment.passages import Field, Passage, Reading, read
 from enrichment.prompt import messages
-from enrichment.support import Evidence
 
-_FIRST_SENTENCES = 10
+_MAX_SENTENCES = 10
 
 
 @dataclass(frozen=True)
 class CrateText:
-    """What an author wrote about a crate, as stored. Texts are None where there are none."""
+    """The stored texts that an author wrote about a crate."""
 
     name: str
     description: str | None
@@ -27,7 +27,7 @@ class CrateText:
 
 @dataclass(frozen=True)
 class Span:
-    """`text` is the stored description or README from character `start` to `end`, exactly."""
+    """The exact `text` of the stored description or README from character `start` to `end`."""
 
     field: Field
     start: int
@@ -37,7 +37,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Draft:
-    """`summary` is None where the text says nothing that can be shown; `language` is that of the text, ISO 639-1."""
+    """Summary and use cases with the spans that support them.
+
+    `summary` is None if no sentence of the text describes the crate. `language` is that of the text, ISO 639-1.
+    `repairs` are changes that were made to a model's reply.
+    """
 
     summary: str | None
     use_cases: list[str]
@@ -47,7 +51,7 @@ class Draft:
 
 
 class CrateReading:
-    """A crate's text, read once. Nothing in a text makes a method raise but `ground`, and that only as it says."""
+    """The texts of a crate, read once. No text makes a method raise, except that `model_draft` raises InvalidAnswer."""
 
     def __init__(self, text: CrateText) -> None:
         self._text = text
@@ -55,31 +59,31 @@ class CrateReading:
 
     @cached_property
     def language(self) -> str | None:
-        """Language of the text, ISO 639-1; None if that cannot be told."""
-        return language(" ".join(p.text for p in self._reading.passages[:_FIRST_SENTENCES]))
+        """The language of the text, ISO 639-1; None if it is uncertain."""
+        return language(" ".join(p.text for p in self._reading.passages[:_MAX_SENTENCES]))
 
     @property
     def readme(self) -> str:
         """The README's first sentences."""
         passages = [p.text for p in self._reading.passages if p.field == "readme"]
-        return " ".join(passages[:_FIRST_SENTENCES])
+        return " ".join(passages[:_MAX_SENTENCES])
 
     def prompt(self) -> tuple[dict[str, str], ...] | None:
-        """The messages to ask a model with; None if there is nothing to ask about."""
+        """The messages of a prompt; None if no sentence describes the crate."""
         if all(is_aside(passage.text) for passage in self._reading.passages):
             return None
         return messages(self._text.name, self._text.keywords, self._reading.passages)
 
-    def extract(self) -> Draft:
-        """The text's own best sentence and the uses it names."""
+    def extractive_draft(self) -> Draft:
+        """The best sentence of the text and the use cases that it names."""
         passages = self._reading.passages
         best = extractive.summary(passages, self._text.name)
         uses = extractive.use_cases(passages)
         used = ([best[1]] if best else []) + [passage for _, passage in uses]
         return self._draft(best[0] if best else None, [use for use, _ in uses], used, [])
 
-    def ground(self, reply: str, finish_reason: str | None) -> Draft:
-        """What of a model's reply the text supports. Raises InvalidAnswer."""
+    def model_draft(self, reply: str, finish_reason: str | None) -> Draft:
+        """The part of a model's reply that the text supports. Raises InvalidAnswer."""
         evidence = Evidence(self._reading.passages, [self._text.name.replace("-", " ").replace("_", " ")])
         answer = read_answer(reply, finish_reason, evidence, self._reading.headings)
         return self._draft(answer.summary, answer.use_cases, answer.passages, answer.repairs)

@@ -1,6 +1,6 @@
--- One row per text of the shard's crates, known first of its likes; needs `crates`, `versions`, `texts`.
-create or replace temp view written as
-with told as (
+-- One row per distinct text of the shard's crates: the earliest version with it. Needs `crates`, `versions`, `texts`.
+create or replace temp view shard_texts as
+with version_texts as (
     select
         c.canonical_name as crate,
         c.name,
@@ -26,10 +26,10 @@ with told as (
     join versions as v on v.id = t.version_id
     join crates as c on c.id = t.crate_id
     where left(sha256(c.canonical_name), 1) = getvariable('shard')
-    -- crates.io keeps one README a crate: a version without one is the same text, known in part
+    -- crates.io has one README per crate: a version without one has the same text, of which a part is missing
     qualify t.readme is not null or not bool_or(t.readme is not null) over (partition by c.id, t.description)
 )
 
 select * exclude (version_key)
-from told
+from version_texts
 qualify row_number() over (partition by input_sha256 order by known_at, version_key) = 1
