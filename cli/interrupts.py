@@ -8,12 +8,12 @@ import signal
 import socket
 
 _READER, _WRITER = socket.socketpair()
+_READER.setblocking(False)
+_WRITER.setblocking(False)
 
 
 def watch() -> None:
     """Starts to record signals, in the main thread."""
-    _READER.setblocking(False)
-    _WRITER.setblocking(False)
     signal.set_wakeup_fd(_WRITER.fileno(), warn_on_full_buffer=False)
 
 
