@@ -68,9 +68,8 @@ test-slow: .venv/dev-ready .venv/model-ready
 lint: .venv/dev-ready
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
-	@PYTHONWARNINGS=ignore $(BIN)/sqlfluff lint --quiet --processes 2 .
 	@$(BIN)/codespell
-	@$(BIN)/pyright
+	@$(BIN)/sqlfluff lint --quiet . & sqlfluff=$$!; $(BIN)/pyright; pyright=$$?; wait $$sqlfluff && exit $$pyright
 
 ui: .venv/ready
 	@$(BIN)/python -m cli.ui --port $(or $(PORT),3000)
