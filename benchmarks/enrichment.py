@@ -1,14 +1,13 @@
-"""Enrichment against its figures: speed, validity, what is paid twice, memory; and quality on the golden set.
+"""Enrichment measured on the golden crates: speed, memory, questions asked twice, and quality.
 
-`python -m benchmarks.enrichment [--model NAME-OR-PATH]…` builds the table `enrichments` of the golden crates, with the
-asset's own function, in a folder that is thrown away; twice, so that what a second run asks is counted. Without a model
-it measures the extractive method. Disagreements are listed in $CRATES_DATA/benchmarks/enrichment.md for reading.
+`python -m benchmarks.enrichment [--model NAME-OR-PATH]…` builds the table `enrichments` in a temporary folder with the
+function of the asset, twice, to count what the second run asks. The extractive method is measured always. Disagreements
+with the labels are listed in $CRATES_DATA/benchmarks/enrichment.md.
 """
 
 import argparse
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,11 +16,17 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from assets.enrichment.categories import named
+from assets.enrichment.categories import classify
 from assets.partitions import SHARD_PARTITIONS
-from benchmarks.golden.judging import Judged, doubts, judge, reliability, use_cases_that_are_uses
-from benchmarks.golden.reading import SLUGS, GoldenCrate, golden
-from enrichment.drafts import CrateReading, CrateText
+from benchmarks.golden.evaluation import (
+    Evaluation,
+    accuracy_by_margin,
+    compare_categories,
+    evaluate,
+    real_use_cases,
+)
+from benchmarks.golden.labels import SLUGS, GoldenCrate, golden
+from enrichment.crate_reading import CrateReading, CrateText
 from pipeline_defs.build import Resources, build_resources
 from resources.common.settings import Settings
 from resources.language_model.language_model import LanguageModel
@@ -29,17 +34,15 @@ from resources.language_model.questions import Question
 from testing.enrichment_runs import Text, publish_texts
 from testing.table_builds import build
 
-CRATES_PER_HOUR = 1_000
+MIN_CRATES_PER_HOUR = 1_000
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One pass over all shards."""
+class Measurement:
+    """One run over all shards."""
 
     rows: list[dict]
     replies: int
-    reused: int
-    seconds: float
     model_seconds: float
     worker_bytes: int
 
@@ -56,7 +59,7 @@ def main() -> None:
 
 
 def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
-    """Prints the figures of one model; yields what to read."""
+    """Prints the figures of one model; yields lines of Markdown about its rows."""
     print(f"\n{model or 'without a model'}: {len(crates)} golden crates")
     with TemporaryDirectory() as folder:
         resources = installation(Path(folder), model)
@@ -65,15 +68,15 @@ def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
         by_model = categories_by_model(resources.language_model, crates) if model else None
     if model:
         print_speed(first, second)
-        print(f"  categories: {doubts(crates, first.rows, categories_by_embedding(crates))}")
-    judged = judge(crates, first.rows)
+        print(f"  categories: {compare_categories(crates, first.rows, categories_by_embedding(crates))}")
+    evaluation = evaluate(crates, first.rows)
     if by_model:
-        judged.shares["category among those accepted, by the model"] = by_model
-    judged.shares["use cases that are no heading or prompt word"] = use_cases_that_are_uses(crates, first.rows)
-    print_quality(judged)
-    print(*(f"    {line}" for line in reliability(crates, first.rows)), sep="\n")
+        evaluation.shares["category among those accepted, by the model"] = by_model
+    evaluation.shares["use cases that are not a heading or prompt words"] = real_use_cases(crates, first.rows)
+    print_quality(evaluation)
+    print(*(f"    {line}" for line in accuracy_by_margin(crates, first.rows)), sep="\n")
     yield f"# {model or 'extractive'}\n"
-    yield from judged.disagreements
+    yield from evaluation.disagreements
     yield "\n## All rows\n"
     for row in first.rows:
         yield f"- {row['crate']} ({row['method']}): {row['summary']} / {row['use_cases']} / {row['error']}".replace(
@@ -82,7 +85,7 @@ def benchmark(model: str, crates: list[GoldenCrate]) -> Iterator[str]:
 
 
 def installation(folder: Path, model: str) -> Resources:
-    """A fresh installation with one model, its files where the settings have them."""
+    """A new installation with one model, whose files are in the folder of the settings."""
     settings = Settings.from_env()
     resources = build_resources(replace(settings, data=folder, model=model))
     language_model = replace(resources.language_model, folder=str(settings.models))
@@ -90,28 +93,26 @@ def installation(folder: Path, model: str) -> Resources:
 
 
 def text_of(crate: GoldenCrate) -> Text:
-    """A golden crate as a version whose author names no category."""
+    """The texts of a golden crate, without an author's category."""
     return Text(crate.description, crate.readme, keywords=crate.keywords)
 
 
-def measure(resources: Resources) -> Measured:
+def measure(resources: Resources) -> Measurement:
     """Builds every shard."""
-    rows, replies, reused, model_seconds = [], 0, 0, 0.0
-    started = time.monotonic()
+    rows, replies, model_seconds = [], 0, 0.0
     with peak_of_children() as peak:
         for shard in SHARD_PARTITIONS.get_partition_keys():
             built = build("enrichments", shard, resources)
             rows += built.rows.to_pylist()
             numbers = built.context.metrics
             replies += int(numbers.get("replies", 0))
-            reused += int(numbers.get("cache_hits", 0))
-            model_seconds += float(numbers.get("asking_seconds", 0))
-    return Measured(rows, replies, reused, time.monotonic() - started, model_seconds, peak[0])
+            model_seconds += float(numbers.get("model_seconds", 0))
+    return Measurement(rows, replies, model_seconds, peak[0])
 
 
 @contextmanager
 def peak_of_children() -> Iterator[list[int]]:
-    """The most memory that any child process held (resident), in bytes, once the block has ended."""
+    """The peak resident memory of any child process in bytes, when the block has ended."""
     peak, done = [0], threading.Event()
 
     def watch() -> None:
@@ -132,42 +133,42 @@ def peak_of_children() -> Iterator[list[int]]:
 
 
 def categories_by_embedding(crates: list[GoldenCrate]) -> dict[str, str | None]:
-    """The category of each crate that no model is asked of, by name."""
+    """The category of each crate without a model, by name."""
     readings = [CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)) for c in crates]
-    written = [{**vars(crate), "categories": None} for crate in crates]
-    return {crate.name: category.slug for crate, category in zip(crates, named(written, readings, None))}
+    texts = [{**vars(crate), "categories": None} for crate in crates]
+    return {crate.name: category.slug for crate, category in zip(crates, classify(texts, readings, None))}
 
 
 def categories_by_model(model: LanguageModel, crates: list[GoldenCrate]) -> tuple[int, int]:
-    """How many categories the language model gets right when it is asked for one, of how many labelled crates."""
-    slugs = sorted(SLUGS)  # a set has another order in every process, and the order changes what a model says
+    """How many categories the language model gets right if it chooses among all, and the number of labelled crates."""
+    slugs = sorted(SLUGS)  # the order changes the replies, and that of a set differs between processes
     schema = {"type": "object", "properties": {"category": {"enum": slugs}}, "required": ["category"]}
     system = f"Say which category a Rust crate belongs to, as JSON. The categories are: {', '.join(slugs)}."
-    texts = {c.name: CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)).prompt() for c in crates}
-    labelled = {c.name: c for c in crates if c.primary and texts[c.name]}
+    prompts = {c.name: CrateReading(CrateText(c.name, c.description, c.readme, c.keywords)).prompt() for c in crates}
+    labelled = {c.name: c for c in crates if c.primary and prompts[c.name]}
     questions = [
         Question(name, ({"role": "system", "content": system}, prompt[-1]), schema)
         for name in labelled
-        if (prompt := texts[name])
+        if (prompt := prompts[name])
     ]
-    said = {reply.key: reply for reply in model.ask(questions, 24, 60.0)}
-    whole = {name: json.loads(reply.text or "") for name, reply in said.items() if reply.finish_reason == "stop"}
-    right = sum(whole.get(name, {}).get("category") in crate.accepted for name, crate in labelled.items())
+    replies = {reply.key: reply for reply in model.ask(questions, 24, 60.0)}
+    finished = {name: json.loads(reply.text or "") for name, reply in replies.items() if reply.finish_reason == "stop"}
+    right = sum(finished.get(name, {}).get("category") in crate.accepted for name, crate in labelled.items())
     return right, len(labelled)
 
 
-def print_speed(first: Measured, second: Measured) -> None:
+def print_speed(first: Measurement, second: Measurement) -> None:
     an_hour = sum(row["reply"] is not None for row in first.rows) / first.model_seconds * 3600
     unfinished = sum(row["error"] is not None and row["reply"] is None for row in first.rows)
-    print(f"  crates an hour                {an_hour:8,.0f}   (asked: {CRATES_PER_HOUR:,}; loading included)")
+    print(f"  crates an hour                {an_hour:8,.0f}   (limit: {MIN_CRATES_PER_HOUR:,}; loading included)")
     print(f"  seconds of a reply, median    {sorted(r['seconds'] or 0 for r in first.rows)[len(first.rows) // 2]:8.2f}")
     print(f"  memory of a worker            {first.worker_bytes / 2**30:8.2f} GB")
-    print(f"  asked again on a second run   {second.replies:8}   (asked: 0)")
-    print(f"  questions without a reply     {unfinished:8}   (asked: 0)")
+    print(f"  asked again on a second run   {second.replies:8}   (limit: 0)")
+    print(f"  questions without a reply     {unfinished:8}   (limit: 0)")
 
 
-def print_quality(judged: Judged) -> None:
-    for name, (right, of) in judged.shares.items():
+def print_quality(evaluation: Evaluation) -> None:
+    for name, (right, of) in evaluation.shares.items():
         share = f"{right / of:6.1%}" if of else "   n/a"
         print(f"  {name:<46} {share}   ({right} of {of})")
 

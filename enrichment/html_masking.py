@@ -23,7 +23,7 @@ _SPECIAL = re.compile(
     r"\\[\\`<]|`+|<!--|<\?|<!\[CDATA\[|<![A-Za-z]|<(?:https?|mailto):[^\s<>]*>|"
     r"<(/?)([A-Za-z][A-Za-z0-9]*)(?![\w:])[^<>`]*>"
 )
-# what closes the constructs that are no elements
+# what closes the constructs other than elements
 _CLOSINGS = {"<!--": "-->", "<?": "?>", "<![CDATA[": "]]>"}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tokenizers import BertWordPieceTokenizer
 
-from benchmarks.golden.reading import SLUGS
+from benchmarks.golden.labels import SLUGS
 from enrichment.category import (
     MAX_NEAREST,
     UNKNOWN,

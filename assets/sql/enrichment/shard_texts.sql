@@ -26,7 +26,7 @@ with version_texts as (
     join versions as v on v.id = t.version_id
     join crates as c on c.id = t.crate_id
     where left(sha256(c.canonical_name), 1) = getvariable('shard')
-    -- crates.io has one README per crate: a version without one has the same text, of which a part is missing
+    -- crates.io has one README per crate: without one, a version has a part of the same text
     qualify t.readme is not null or not bool_or(t.readme is not null) over (partition by c.id, t.description)
 )
 

@@ -1,4 +1,4 @@
-"""Reads the golden crates and the development labels, and refuses a file that breaks their format."""
+"""The golden crates and the development labels. A file that breaks their format is refused."""
 
 import csv
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FENCE = "+++"
-MOST_LABELS = 3
+MAX_LABELS = 3
 
 SLUGS = frozenset(
     [
@@ -87,14 +87,14 @@ KINDS = frozenset(
         "rst",
     ]
 )
-# key -> (type, least items, most items); the counts are for lists only
+# key: type, minimum and maximum number of items of a list
 KEYS: dict[str, tuple[type, int, int]] = {
     "name": (str, 0, 0),
     "description": (str, 0, 0),
     "keywords": (list, 0, 5),
     "kind": (str, 0, 0),
     "primary": (str, 0, 0),
-    "also": (list, 0, MOST_LABELS - 1),
+    "also": (list, 0, MAX_LABELS - 1),
     "language": (str, 0, 0),
     "has_summary": (bool, 0, 0),
     "facts": (list, 0, 5),
@@ -103,12 +103,12 @@ KEYS: dict[str, tuple[type, int, int]] = {
     "repeat": (list, 2, 2),
     "append": (str, 0, 0),
 }
-NEEDED = ("name", "kind", "has_summary", "facts", "use_cases")
+REQUIRED = ("name", "kind", "has_summary", "facts", "use_cases")
 
 
 @dataclass(frozen=True)
 class GoldenCrate:
-    """One crate as a reader labelled it; `primary` is None where the text names no category."""
+    """One labelled crate; `primary` is None if the text names no category."""
 
     name: str
     description: str | None
@@ -125,26 +125,26 @@ class GoldenCrate:
 
     @property
     def accepted(self) -> frozenset[str]:
-        """Every category that counts as right; empty where "unknown" is the right answer."""
+        """The categories that count as right; empty if "unknown" is the right answer."""
         return frozenset(slug for slug in (self.primary, *self.also) if slug)
 
 
 def golden(folder: Path = HERE / "crates") -> list[GoldenCrate]:
-    """Every golden crate, sorted by name."""
+    """All golden crates, sorted by name. Raises ValueError."""
     crates = sorted((_read_crate(path) for path in folder.glob("*.md")), key=lambda crate: crate.name)
     if not crates:
-        raise ValueError(f"{folder}: no golden crates")
+        raise ValueError(f"{folder}: no *.md files, expected one for each golden crate")
     return crates
 
 
 def dev_labels(path: Path = HERE / "dev_labels.csv") -> dict[str, tuple[str, frozenset[str]]]:
-    """Crate name -> its primary category and all accepted ones, the primary among them."""
+    """The primary category and all accepted categories by the name of the crate. Raises ValueError."""
     labels: dict[str, tuple[str, frozenset[str]]] = {}
     with path.open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
             place = f"{path}: {row['name']}"
             if row["name"] in labels:
-                raise ValueError(f"{place}: name: given twice")
+                raise ValueError(f"{place}: name: found twice, expected once")
             also = tuple(row["also"].split(";")) if row["also"] else ()
             _check_slugs(place, row["primary"], also)
             labels[row["name"]] = (row["primary"], frozenset((row["primary"], *also)))
@@ -158,7 +158,7 @@ def _read_crate(path: Path) -> GoldenCrate:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: front matter: {error}") from error
     _check_types(path, fields)
-    _check_meaning(path, fields)
+    _check_values(path, fields)
     return GoldenCrate(
         name=fields["name"],
         description=fields.get("description"),
@@ -178,7 +178,7 @@ def _read_crate(path: Path) -> GoldenCrate:
 def _split(path: Path, text: str) -> tuple[str, str]:
     found = re.match(r"\+\+\+\n(.*?\n)\+\+\+(?:\n|\Z)", text, re.DOTALL)
     if not found:
-        raise ValueError(f"{path}: front matter: not between two lines {FENCE}")
+        raise ValueError(f"{path}: front matter: not found, expected between two lines {FENCE}")
     return found[1], text[found.end() :]
 
 
@@ -186,40 +186,40 @@ def _whole_readme(path: Path, readme: str, fields: dict) -> str:
     if "repeat" in fields:
         text, times = fields["repeat"]
         if not (isinstance(text, str) and isinstance(times, int) and times > 0):
-            raise ValueError(f"{path}: repeat: not a text and a count")
+            raise ValueError(f"{path}: repeat: expected a text and a count")
         readme += text * times
     return readme + fields.get("append", "")
 
 
 def _check_types(path: Path, fields: dict) -> None:
-    for key in NEEDED:
+    for key in REQUIRED:
         if key not in fields:
             raise ValueError(f"{path}: {key}: missing")
     for key, value in fields.items():
         if key not in KEYS:
             raise ValueError(f"{path}: {key}: unknown key")
-        wanted, least, most = KEYS[key]
-        if not isinstance(value, wanted):
-            raise ValueError(f"{path}: {key}: not a {wanted.__name__}")
-        if isinstance(value, list) and not least <= len(value) <= most:
-            raise ValueError(f"{path}: {key}: {len(value)} items, not {least} to {most}")
+        expected, min_items, max_items = KEYS[key]
+        if not isinstance(value, expected):
+            raise ValueError(f"{path}: {key}: {type(value).__name__}, expected {expected.__name__}")
+        if isinstance(value, list) and not min_items <= len(value) <= max_items:
+            raise ValueError(f"{path}: {key}: {len(value)} items, expected {min_items} to {max_items}")
         if isinstance(value, list) and key != "repeat" and not all(isinstance(item, str) and item for item in value):
-            raise ValueError(f"{path}: {key}: not all items are texts")
+            raise ValueError(f"{path}: {key}: expected non-empty texts only")
 
 
-def _check_meaning(path: Path, fields: dict) -> None:
+def _check_values(path: Path, fields: dict) -> None:
     if path.stem != fields["name"]:
-        raise ValueError(f"{path}: name: {fields['name']!r} is not the file's name")
+        raise ValueError(f"{path}: name: {fields['name']!r} is not the name of the file")
     if fields["kind"] not in KINDS:
         raise ValueError(f"{path}: kind: unknown kind {fields['kind']!r}")
     if not re.fullmatch("[a-z]{2}", fields.get("language", "en")):
-        raise ValueError(f"{path}: language: {fields['language']!r} is not two letters")
+        raise ValueError(f"{path}: language: {fields['language']!r}, expected two letters")
     if fields["has_summary"] != bool(fields["facts"]):
-        raise ValueError(f"{path}: facts: needed just where has_summary is true")
+        raise ValueError(f"{path}: facts: expected if and only if has_summary is true")
     if "primary" in fields:
         _check_slugs(str(path), fields["primary"], tuple(fields.get("also", ())))
     elif fields.get("also"):
-        raise ValueError(f"{path}: also: given without primary")
+        raise ValueError(f"{path}: also: found without primary")
 
 
 def _check_slugs(place: str, primary: str, also: tuple[str, ...]) -> None:
@@ -228,5 +228,5 @@ def _check_slugs(place: str, primary: str, also: tuple[str, ...]) -> None:
     for slug in also:
         if slug not in SLUGS:
             raise ValueError(f"{place}: also: unknown slug {slug!r}")
-    if len({primary, *also}) != 1 + len(also) or len(also) >= MOST_LABELS:
-        raise ValueError(f"{place}: also: a slug twice, or more than {MOST_LABELS} with the primary")
+    if len({primary, *also}) != 1 + len(also) or len(also) >= MAX_LABELS:
+        raise ValueError(f"{place}: also: a slug is repeated, or there are more than {MAX_LABELS} with the primary")
