@@ -1,7 +1,7 @@
--- One row per event since the snapshot: those of earlier looks, and those that this one found.
+-- One row per event since the snapshot: earlier events, and those of the current index update.
 -- Needs: `earlier_events`, and `found_events`, `found_versions`, `found_dependencies` (resources/crates_io/events.py).
 with names as (
-    select cargo_canonical(name) as crate, min(name) as name from looked_versions group by all
+    select cargo_canonical(name) as crate, min(name) as name from index_versions group by all
 ),
 
 dependency_lists as (

@@ -7,8 +7,8 @@ before that of the parent is raised to it. Of several commits in one second, onl
 A revision belongs to an id, wherever its file is under `crates/`: the file may move to another crate's folder, or from
 `.toml` to `.md`. An id whose file is removed is withdrawn on that day, because the database no longer has it; this
 includes ids that move to the `rust/` collection or get another number. A revision that cannot be parsed is rejected,
-and the previous one remains valid. `known_at` is the time of the first file of the id, valid or not; `revised_at` is the
-time of a revision. Drafts (`RUSTSEC-0000-0000`) have no id yet and are ignored.
+and the previous one remains valid. `known_at` is the time of the first file of the id, valid or not; `revised_at` is
+the time of a revision. Drafts (`RUSTSEC-0000-0000`) have no id yet and are ignored.
 """
 
 from dataclasses import asdict, dataclass, field, replace

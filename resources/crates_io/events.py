@@ -1,7 +1,7 @@
-"""What happened in the registry between two looks at its index: publications, yanks and yanks undone.
+"""Derives events (publications, yanks and un-yanks) from two readings of the index.
 
-The index says what is, not what happened: a yank has the time it was seen, and lies after the look before. An event
-counts from `known_at`, the time it was seen, whatever time it gives for itself.
+The index has the current state, not events: a yank happened between the previous and the current reading, and gets the
+time of the current one. An event is known from `known_at`, the time of the reading, whatever its own time is.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.common.errors import BadInput
-from resources.crates_io.sparse_index import DEPENDENCIES
+from resources.crates_io.index_format import DEPENDENCIES
 from resources.registry.columns import COLUMNS
 from resources.warehouse.session import set_variables
 
@@ -22,20 +22,20 @@ EVENTS = pa.schema(
         "name": pa.string(),
         "num": pa.string(),
         "kind": pa.string(),  # publish, yank or unyank
-        "occurred_at": pa.timestamp("us"),  # if not exact, the time it was seen
+        "occurred_at": pa.timestamp("us"),  # if not exact, the time of the reading
         "occurred_at_exact": pa.bool_(),
-        "occurred_after": pa.timestamp("us"),  # the earliest it can have been; null if the crate was never looked at
+        "occurred_after": pa.timestamp("us"),  # lower bound; null if the crate was never read before
         "known_at": pa.timestamp("us"),
     }
 )
-KNOWN = pa.schema({"name": pa.string(), "num": pa.string(), "yanked": pa.bool_()})
-LOOKS = pa.schema({"name": pa.string(), "looked_at": pa.timestamp("us")})
+VERSION_STATES = pa.schema({"name": pa.string(), "num": pa.string(), "yanked": pa.bool_()})
+LAST_READS = pa.schema({"name": pa.string(), "read_at": pa.timestamp("us")})
 NEW_VERSIONS = pa.schema(
     COLUMNS["versions"] | {"rust_version": pa.string(), "checksum": pa.string(), "known_at": pa.timestamp("us")}
 )
 
-_COMPARE = (Path(__file__).parent / "events.sql").read_text()
-_REBUILD = """
+_FIND_CHANGES = (Path(__file__).parent / "events.sql").read_text()
+_REPLAY = """
     select name, num,
         coalesce(arg_max(kind, known_at) filter (kind <> 'publish') = 'yank', any_value(yanked), false) as yanked
     from base
@@ -46,50 +46,49 @@ _REBUILD = """
 
 
 @dataclass(frozen=True)
-class News:
-    """Events (EVENTS), and the rows of the versions that are new (NEW_VERSIONS, DEPENDENCIES)."""
+class Changes:
+    """Events (EVENTS), and the rows of new versions (NEW_VERSIONS, DEPENDENCIES)."""
 
     events: pa.Table
     versions: pa.Table
     dependencies: pa.Table
 
 
-def compare(
+def find_changes(
     con: duckdb.DuckDBPyConnection,
     known: pa.Table,
-    looks: pa.Table,
+    last_reads: pa.Table,
     versions: pa.Table,
     dependencies: pa.Table,
-    seen_at: datetime,
-) -> News:
-    """What the index files of any number of crates, seen at `seen_at` (UTC, without a zone), say that was not known.
+    read_at: datetime,
+) -> Changes:
+    """The changes in the index files of some crates, read at `read_at` (UTC, without a time zone).
 
-    `versions` and `dependencies` are those of `read_index_file`; `known` (KNOWN) and `looks` (LOOKS, one row a crate)
-    may hold more crates. A known version that is no longer in its file makes no event. The same files again make none.
-    Leaves nothing in `con`. Raises BadInput if a crate was looked at later than `seen_at`: the clock went back.
+    `versions` and `dependencies` are those of `parse_index_file`; `known` (VERSION_STATES) and `last_reads`
+    (LAST_READS, one row per crate) may have more crates. A known version that is missing from its file gives no event,
+    and unchanged files give none. Leaves nothing in `con`. Raises BadInput if a crate was read later than `read_at`.
     """
-    latest = pc.max(looks["looked_at"]).as_py()
-    if latest is not None and latest >= seen_at:
+    latest = pc.max(last_reads["read_at"]).as_py()
+    if latest is not None and latest >= read_at:
         raise BadInput(
-            f"the index was looked at on {latest} (UTC), which is not before now, {seen_at}: set the clock right; "
-            "what was seen with a clock ahead counts only from the time it gave"
+            f"the index was read at {latest} (UTC), which is after the current time {read_at}: set the clock"
         )
     with con.cursor() as cursor:
-        set_variables(cursor, seen_at=seen_at)
-        inputs = {"known": known, "looks": looks, "versions": versions, "dependencies": dependencies}
+        set_variables(cursor, read_at=read_at)
+        inputs = {"known": known, "last_reads": last_reads, "versions": versions, "dependencies": dependencies}
         for name, rows in inputs.items():
             cursor.register(name, rows)
-        cursor.execute(_COMPARE)
-        return News(
+        cursor.execute(_FIND_CHANGES)
+        return Changes(
             events=cursor.table("events").to_arrow_table().cast(EVENTS),
             versions=cursor.table("new_versions").to_arrow_table().cast(NEW_VERSIONS),
             dependencies=cursor.table("new_dependencies").to_arrow_table().cast(DEPENDENCIES),
         )
 
 
-def known_from(con: duckdb.DuckDBPyConnection, base: pa.Table, events: pa.Table) -> pa.Table:
-    """The state (KNOWN) that `events` lead to from the state `base`, in whatever order and however often given."""
+def replay_events(con: duckdb.DuckDBPyConnection, base: pa.Table, events: pa.Table) -> pa.Table:
+    """The state (VERSION_STATES) after `events`, starting from `base`. Order and duplicates of events do not matter."""
     with con.cursor() as cursor:
         cursor.register("base", base)
         cursor.register("events", events)
-        return cursor.sql(_REBUILD).to_arrow_table().cast(KNOWN)
+        return cursor.sql(_REPLAY).to_arrow_table().cast(VERSION_STATES)

@@ -1,52 +1,52 @@
--- What index files say that was not known: the events, and the facts of the versions that are new.
+-- The changes in index files: events, and the rows of new versions.
 --
--- Inputs: `known` (name, num, yanked), `looks` (name, looked_at: the last look at a crate's file before this one),
--- `versions` and `dependencies` (of the files seen at `seen_at`, as resources/crates_io/sparse_index.py reads them).
+-- Inputs: `known` (name, num, yanked), `last_reads` (name, read_at: the previous reading of a crate's file), `versions`
+-- and `dependencies` (of the files read at `read_at`, as parsed by resources/crates_io/index_format.py).
 
-create or replace temp view fresh as
+create or replace temp view added as
 select
     name, num, position, yanked, feature_names, links, rust_version, checksum,
-    -- a time of publication after the time it was seen is no time of publication
-    coalesce(versions.published_at <= getvariable('seen_at'), false) as is_exact,
-    if(is_exact, versions.published_at, getvariable('seen_at')) as published_at,
-    if(is_exact, versions.published_at, looked_at) as published_after
+    -- a publication time after the reading is invalid
+    coalesce(versions.published_at <= getvariable('read_at'), false) as is_exact,
+    if(is_exact, versions.published_at, getvariable('read_at')) as published_at,
+    if(is_exact, versions.published_at, last_reads.read_at) as published_after
 from versions
 anti join known using (name, num)
-left join looks using (name);
+left join last_reads using (name);
 
 create or replace temp view events as
 with
-    happened as (
+    unsorted as (
         select
             name, num, position, 'publish' as kind, published_at as occurred_at, is_exact as occurred_at_exact,
             published_after as occurred_after
-        from fresh
+        from added
         union all by name
-        -- first seen when it was yanked already: that happened after publication, since the look before
+        -- yanked when first read: it happened after the publication and after the previous reading
         select
-            name, num, position, 'yank' as kind, getvariable('seen_at') as occurred_at, false as occurred_at_exact,
-            greatest(published_after, looked_at) as occurred_after
-        from fresh
-        left join looks using (name)
+            name, num, position, 'yank' as kind, getvariable('read_at') as occurred_at, false as occurred_at_exact,
+            greatest(published_after, last_reads.read_at) as occurred_after
+        from added
+        left join last_reads using (name)
         where yanked
         union all by name
         select
-            name, num, position, if(versions.yanked, 'yank', 'unyank') as kind, getvariable('seen_at') as occurred_at,
-            false as occurred_at_exact, looked_at as occurred_after
+            name, num, position, if(versions.yanked, 'yank', 'unyank') as kind, getvariable('read_at') as occurred_at,
+            false as occurred_at_exact, last_reads.read_at as occurred_after
         from versions
         join known using (name, num)
-        left join looks using (name)
+        left join last_reads using (name)
         where versions.yanked <> known.yanked
     )
-select name, num, kind, occurred_at, occurred_at_exact, occurred_after, getvariable('seen_at') as known_at
-from happened
+select name, num, kind, occurred_at, occurred_at_exact, occurred_after, getvariable('read_at') as known_at
+from unsorted
 order by name, position, kind;
 
 create or replace temp view new_versions as
 select
     name, num, position, published_at, published_after, is_exact as published_at_exact, feature_names, links,
-    rust_version, checksum, getvariable('seen_at') as known_at
-from fresh
+    rust_version, checksum, getvariable('read_at') as known_at
+from added
 order by name, position;
 
 create or replace temp view new_dependencies as

@@ -1,9 +1,9 @@
-"""crates.io between two dumps: the RSS feeds say which crates changed, the sparse index has the facts.
+"""crates.io between two dumps: RSS feeds list the crates that changed, and the sparse index has their data.
 
-Both are static files without a rate limit, asked for with the validators of the answer before. What is kept:
+Both are static files without a rate limit, requested with the validators of the last response. State is stored in:
 
-    <folder>/feeds.json       what the feeds named so far, and their validators
-    <folder>/<hash>.json      the validators of the index files that a table was made of
+    <folder>/feeds.json       the items of the feeds so far, and the validators of the feeds
+    <folder>/<hash>.json      the state of the index files from which a table was built
 """
 
 import json
@@ -21,46 +21,47 @@ from resources.common.errors import BadInput
 from resources.common.files import write_atomically
 from resources.common.http.client import HttpClient
 from resources.common.http.responses import CachedResponse
-from resources.crates_io.rss_feed import MOST_BYTES, FeedItem, RejectedItem, read_feed
-from resources.crates_io.sparse_index import DEPENDENCIES, VERSIONS, RejectedLine, fetch_crates, read_index_file
+from resources.crates_io.index_format import DEPENDENCIES, VERSIONS, RejectedLine, parse_index_file
+from resources.crates_io.rss_feed import MAX_BYTES, FeedItem, RejectedItem, parse_feed
+from resources.crates_io.sparse_index import fetch_index_files
 from resources.registry.snapshot_archive import writing
 
 NEW_CRATES, NEW_VERSIONS = FEEDS = ("/rss/crates.xml", "/rss/updates.xml")
-# seconds; a run that is under way may still publish a table that belongs to a file of this age
-STALE_AFTER = 86_400
+# seconds; a running job may still publish a table that belongs to a younger file
+MAX_STATE_AGE_S = 86_400
 RESPONSE_TTL_S = 30 * 86_400.0  # of cached index files
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A crate's index file as it was last sent: its tag, and when the look that brought it began (UTC)."""
+class FileState:
+    """A crate's index file when it was last sent: its ETag, and when the fetch began (UTC)."""
 
     etag: str | None
-    seen_at: datetime
+    read_at: datetime
 
 
 @dataclass(frozen=True)
-class Look:
-    """What index files say, as read by `seen_at` (UTC): the rows of those that changed, and every file's state.
+class IndexUpdate:
+    """The rows of the index files that changed until `read_at` (UTC), and the state of all files.
 
-    Of the files `asked` for, `changed` were sent, and `gone` are not in the index.
+    Of the `requested` files, `changed` were sent, and those of the `missing` crates do not exist.
     """
 
-    seen_at: datetime
-    seen: dict[str, Seen]
+    read_at: datetime
+    states: dict[str, FileState]
     versions: pa.Table
     dependencies: pa.Table
     rejected: list[RejectedLine]
-    gone: list[str]
-    asked: int
+    missing: list[str]
+    requested: int
     changed: int
 
 
 @dataclass(frozen=True)
 class Feeds:
-    """The crates that the feeds named, with a hash of all they said; `rejected` are items of this reading.
+    """The crates in the feeds, with a hash of all items; `rejected` are the invalid items of this reading.
 
-    From `complete_since` on (UTC) no publication is missing; null if no feed had an item yet.
+    No publication after `complete_since` (UTC) is missing; it is None if no feed had an item yet.
     """
 
     names: list[str]
@@ -70,17 +71,13 @@ class Feeds:
 
 
 def now() -> datetime:
-    """This instant (UTC, without a zone)."""
+    """The current time (UTC, without a time zone)."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 @dataclass(frozen=True)
 class CratesIoIndex:
-    """Asks the feeds at `static_url` and the index at `index_url`; keeps what it needs for the next time in `folder`,
-    and the files themselves in `cache`.
-
-    Every method raises BadInput, SourceUnreachable and CannotWrite.
-    """
+    """Reads the feeds at `static_url` and the index at `index_url`. State is stored in `folder`, files in `cache`."""
 
     folder: str
     contact: str
@@ -89,82 +86,83 @@ class CratesIoIndex:
     cache: CacheSettings
 
     def feeds(self, since: datetime) -> Feeds:
-        """What the feeds named of the time from `since` on, now and at earlier readings: each shows an hour or two."""
+        """The items since `since` (UTC) of this and earlier readings: a feed covers an hour or two only."""
         client, path = HttpClient(self.contact), Path(self.folder) / "feeds.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        validators, rejected = kept.get("validators", {}), []
-        items = {tuple(item) for item in kept.get("items", [])}
+        state = json.loads(path.read_text()) if path.exists() else {}
+        validators, rejected = state.get("validators", {}), []
+        items = {tuple(item) for item in state.get("items", [])}
         published = {}
         for feed in FEEDS:
             published[feed], validators = self._read(client, feed, validators, rejected)
-            items |= {(i.name, i.num, _instant(i)) for i in published[feed]}
-        text = since.isoformat()
-        kept = {
+            items |= {(i.name, i.num, _iso_time(i)) for i in published[feed]}
+        start = since.isoformat()
+        state = {
             "validators": validators,
-            "items": sorted((i for i in items if i[2] >= text), key=str),
-            **_followed(kept, [_instant(item) for item in published[NEW_VERSIONS]]),
+            "items": sorted((i for i in items if i[2] >= start), key=str),
+            **_coverage(state, [_iso_time(item) for item in published[NEW_VERSIONS]]),
         }
-        self._write(path, kept)
-        complete_since = kept["complete_since"] and datetime.fromisoformat(kept["complete_since"])
-        names = sorted({name for name, _, _ in kept["items"]})
-        return Feeds(names, sha256(json.dumps(kept["items"]).encode()).hexdigest(), complete_since, rejected)
+        self._write(path, state)
+        complete_since = state["complete_since"] and datetime.fromisoformat(state["complete_since"])
+        names = sorted({name for name, _, _ in state["items"]})
+        return Feeds(names, sha256(json.dumps(state["items"]).encode()).hexdigest(), complete_since, rejected)
 
     def _read(
         self, client: HttpClient, feed: str, validators: dict[str, list], rejected: list[RejectedItem]
     ) -> tuple[list[FeedItem], dict[str, list]]:
-        """A feed's items, none if it is as before, and the validators with its new ones."""
+        """The items of a feed (none if it is unchanged), and the updated validators."""
         url = f"{self.static_url.rstrip('/')}{feed}"
         etag, modified = validators.get(feed, (None, None))
-        answer = client.get(url, max_bytes=MOST_BYTES, etag=etag, last_modified=modified)
-        if answer.status == 404:
-            raise BadInput(f"{url} is not there: check CRATES_STATIC_URL")
+        response = client.get(url, max_bytes=MAX_BYTES, etag=etag, last_modified=modified)
+        if response.status == 404:
+            raise BadInput(f"{url} does not exist: check CRATES_STATIC_URL")
         try:
-            items = read_feed(answer.body, rejected) if answer.status == 200 else []
+            items = parse_feed(response.body, rejected) if response.status == 200 else []
         except BadInput as error:
             raise BadInput(f"{url}: {error}") from error
-        return items, {**validators, feed: [answer.etag, answer.last_modified]}
+        return items, {**validators, feed: [response.etag, response.last_modified]}
 
-    def look(self, names: Iterable[str], seen: Mapping[str, Seen]) -> Look:
-        """Reads the index files of crates; those that are as `seen` are not sent again."""
+    def fetch(self, names: Iterable[str], states: Mapping[str, FileState]) -> IndexUpdate:
+        """Fetches the index files of crates, except those that have not changed since `states`."""
         # the server confirms each time that a cached body is current, so no other write can make it wrong
         responses = self.cache.open().namespace("http", kind=CachedResponse, ttl=RESPONSE_TTL_S, immutable=True)
         client, started = HttpClient(self.contact, cache=responses), now()
-        # names that differ in case only have one file
-        wanted = {name.lower(): name for name in names}.values()
-        tags = {name: known.etag for name, known in seen.items() if known.etag}
-        found: dict[str, Seen] = {}
-        versions, dependencies, rejected, gone = [VERSIONS.empty_table()], [DEPENDENCIES.empty_table()], [], []
-        for file in fetch_crates(client, self.index_url, wanted, tags):
+        # names that differ only in case share a file
+        requested = {name.lower(): name for name in names}.values()
+        etags = {name: state.etag for name, state in states.items() if state.etag}
+        changed: dict[str, FileState] = {}
+        versions, dependencies, rejected, missing = [VERSIONS.empty_table()], [DEPENDENCIES.empty_table()], [], []
+        for file in fetch_index_files(client, self.index_url, requested, etags):
             if file.status == 404:
-                gone.append(file.name)
+                missing.append(file.name)
             elif file.status == 200:
-                found[file.name] = Seen(file.etag, started)
-                rows = read_index_file(file.body, file.name, rejected)
+                changed[file.name] = FileState(file.etag, started)
+                rows = parse_index_file(file.body, file.name, rejected)
                 versions.append(rows[0])
                 dependencies.append(rows[1])
         tables = pa.concat_tables(versions), pa.concat_tables(dependencies)
-        return Look(now(), {**seen, **found}, *tables, rejected, gone, len(wanted), len(found))
+        return IndexUpdate(now(), {**states, **changed}, *tables, rejected, missing, len(requested), len(changed))
 
-    def keep(self, base: str, seen: Mapping[str, Seen]) -> str:
-        """Keeps what was seen since the snapshot with the hash `base`; returns the hash that finds it again."""
-        record = {"base": base, "seen": {name: [s.etag, s.seen_at.isoformat()] for name, s in sorted(seen.items())}}
+    def save_states(self, base: str, states: Mapping[str, FileState]) -> str:
+        """Stores the states of the files since the snapshot with the hash `base`; returns the hash of the record."""
+        files = {name: [state.etag, state.read_at.isoformat()] for name, state in sorted(states.items())}
+        record = {"base": base, "files": files}
         origin = sha256(json.dumps(record).encode()).hexdigest()
         self._write(self._path(origin), record)
         return origin
 
-    def kept(self, base: str, origin: str | None) -> dict[str, Seen] | None:
-        """What was seen since the snapshot `base`, as kept under the hash `origin`; None if that is not here."""
+    def load_states(self, base: str, origin: str | None) -> dict[str, FileState] | None:
+        """The states stored under the hash `origin`; None if they are missing or belong to another snapshot."""
         path = self._path(origin or "none")
         record = json.loads(path.read_text()) if path.exists() else {}
         if record.get("base") != base:
             return None
-        return {name: Seen(etag, datetime.fromisoformat(at)) for name, (etag, at) in record["seen"].items()}
+        return {name: FileState(etag, datetime.fromisoformat(at)) for name, (etag, at) in record["files"].items()}
 
-    def sweep(self, origin: str | None) -> None:
-        """Removes old files but the one found by `origin`."""
+    def remove_old_states(self, origin: str | None) -> None:
+        """Removes old states, except the one with the hash `origin`."""
         for path in Path(self.folder).glob("*.json"):
             is_used = path in (self._path(origin or "none"), Path(self.folder) / "feeds.json")
-            if not is_used and path.stat().st_mtime < time.time() - STALE_AFTER:
+            if not is_used and path.stat().st_mtime < time.time() - MAX_STATE_AGE_S:
                 path.unlink(missing_ok=True)
 
     def _path(self, origin: str) -> Path:
@@ -175,13 +173,13 @@ class CratesIoIndex:
             write_atomically(path, json.dumps(record).encode())
 
 
-def _instant(item: FeedItem) -> str:
+def _iso_time(item: FeedItem) -> str:
     return item.published_at.replace(tzinfo=None).isoformat()
 
 
-def _followed(kept: dict, published: list[str]) -> dict[str, str | None]:
-    """Until when publications were read, and since when without a gap: a feed that begins later leaves one."""
-    until, since = kept.get("read_until"), kept.get("complete_since")
+def _coverage(state: dict, published: list[str]) -> dict[str, str | None]:
+    """`read_until`, and `complete_since`: a feed whose oldest item is later than `read_until` leaves a gap."""
+    until, since = state.get("read_until"), state.get("complete_since")
     if published and (until is None or min(published) > until):
         since = min(published)
     return {"read_until": max([*published, *([until] if until else [])], default=None), "complete_since": since}

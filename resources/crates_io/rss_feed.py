@@ -1,7 +1,7 @@
-"""The RSS feeds of crates.io: `/rss/crates.xml` (new crates) and `/rss/updates.xml` (new versions), newest first.
+"""The parser of crates.io's RSS feeds: `/rss/crates.xml` (new crates) and `/rss/updates.xml` (new versions).
 
-They name what changed, the last 60 minutes and at least 50 crates or 100 versions; the facts are in the index. Read
-without a tree and without DTD or entities: a feed with a DOCTYPE is refused.
+A feed lists the names of the last 60 minutes, and at least 50 crates or 100 versions; their data is in the index. The
+parser builds no tree and rejects a feed with a DOCTYPE, which excludes DTDs and entities.
 """
 
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from datetime import UTC, datetime
 from xml.parsers import expat
 
 from resources.common.errors import BadInput
-from resources.crates_io.sparse_index import NAME, NUM
+from resources.crates_io.index_format import CRATE_NAME, VERSION_NUM
 
-MOST_BYTES = 4 * 1024 * 1024
-MOST_ITEMS = 10_000
-MOST_DEPTH = 16
-MOST_OF_FIELD = 256  # characters: a longer name, version or date is none
+MAX_BYTES = 4 * 1024 * 1024
+MAX_ITEMS = 10_000
+MAX_DEPTH = 16
+MAX_FIELD_CHARACTERS = 256  # a longer name, version or date is invalid
 
 _ITEM = ["rss", "channel", "item"]
-# expat joins a namespace and a name by the separator it was given
+# expat joins namespace and name with the given separator
 _NAME, _NUM, _PUBLISHED = "https://crates.io/ name", "https://crates.io/ version", "pubDate"
 _FIELDS = (_NAME, _NUM, _PUBLISHED)
-_MEND = "check the feed's URL, and read it again"
+_RECOVERY_HINT = "check CRATES_STATIC_URL, then read the feed again"
 
 
 @dataclass(frozen=True)
 class FeedItem:
-    """A crate, or a version of it if the feed is of versions (`num`), and when it was published (UTC)."""
+    """A new crate, or a new version of it (`num`), and its publication time (UTC)."""
 
     name: str
     num: str | None
@@ -34,21 +34,21 @@ class FeedItem:
 
 @dataclass(frozen=True)
 class RejectedItem:
-    """An item of a feed (from 1) that was not read, and why."""
+    """The number of an invalid item (from 1) and the reason."""
 
     item: int
     reason: str
 
 
-def read_feed(body: bytes, rejected: list[RejectedItem]) -> list[FeedItem]:
-    """The items of a feed, in its order; those that break the format are added to `rejected`.
+def parse_feed(body: bytes, rejected: list[RejectedItem]) -> list[FeedItem]:
+    """The items of a feed, in its order; invalid ones are appended to `rejected`.
 
-    Raises BadInput for what is no RSS feed: too long, not XML, HTML, or with a DOCTYPE.
+    Raises BadInput for a body that is too long, not XML, not RSS, or has a DOCTYPE.
     """
-    if len(body) > MOST_BYTES:
-        raise BadInput(f"the feed has {len(body)} bytes, expected at most {MOST_BYTES}: {_MEND}")
+    if len(body) > MAX_BYTES:
+        raise BadInput(f"the feed has {len(body)} bytes, expected at most {MAX_BYTES}: {_RECOVERY_HINT}")
     fields = _Fields()
-    # crates.io writes UTF-8: an encoding that the document declares does not count
+    # crates.io writes UTF-8, so a declared encoding is ignored
     parser = expat.ParserCreate("UTF-8", " ")
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = fields.start
@@ -57,7 +57,7 @@ def read_feed(body: bytes, rejected: list[RejectedItem]) -> list[FeedItem]:
     try:
         parser.Parse(body, True)
     except expat.ExpatError as error:
-        raise BadInput(f"the feed is not XML ({error}; it begins {body[:40]!r}): {_MEND}") from error
+        raise BadInput(f"the feed is not XML ({error}; it begins {body[:40]!r}): {_RECOVERY_HINT}") from error
     items = []
     for number, item in enumerate(fields.items, 1):
         try:
@@ -68,7 +68,7 @@ def read_feed(body: bytes, rejected: list[RejectedItem]) -> list[FeedItem]:
 
 
 class _Fields:
-    """Gathers the fields of each item: their names, and every text given for each."""
+    """Collects the fields of each item: all texts by field name."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, list[str]]] = []
@@ -77,17 +77,17 @@ class _Fields:
     def start(self, tag: str, _: dict) -> None:
         self._path.append(tag)
         if self._path[0] != "rss":
-            raise BadInput(f"the feed is a document of <{self._path[0][:40]}>, expected <rss>: {_MEND}")
-        if len(self._path) > MOST_DEPTH or len(self.items) > MOST_ITEMS:
-            raise BadInput(f"the feed has more than {MOST_ITEMS} items or {MOST_DEPTH} levels of tags: {_MEND}")
+            raise BadInput(f"the feed is a document of <{self._path[0][:40]}>, expected <rss>: {_RECOVERY_HINT}")
+        if len(self._path) > MAX_DEPTH or len(self.items) > MAX_ITEMS:
+            raise BadInput(f"the feed has more than {MAX_ITEMS} items or {MAX_DEPTH} levels of tags: {_RECOVERY_HINT}")
         if self._path == _ITEM:
             self.items.append({})
         elif self._is_field():
             self.items[-1].setdefault(tag, []).append("")
 
     def text(self, data: str) -> None:
-        # text comes in pieces: joining a long one would take the square of its length
-        if self._is_field() and len(self.items[-1][self._path[-1]][-1]) <= MOST_OF_FIELD:
+        # expat delivers text in pieces: joining those of a long text would take quadratic time
+        if self._is_field() and len(self.items[-1][self._path[-1]][-1]) <= MAX_FIELD_CHARACTERS:
             self.items[-1][self._path[-1]][-1] += data
 
     def end(self, _: str) -> None:
@@ -98,16 +98,16 @@ class _Fields:
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise BadInput(f"the feed has a DOCTYPE, expected plain RSS: it is a web page, or meant to do harm: {_MEND}")
+    raise BadInput(f"the feed has a DOCTYPE, expected RSS: {_RECOVERY_HINT}")
 
 
 def _feed_item(item: dict[str, list[str]]) -> FeedItem:
-    """Raises ValueError, saying why, if a field is missing, doubled or of another form."""
+    """Raises ValueError if a field is missing, duplicated or invalid."""
     name, published = _one(item, _NAME), _one(item, _PUBLISHED)
     num = _one(item, _NUM) if _NUM in item else None
-    if not NAME.fullmatch(name):
-        raise ValueError(f"crates:name is {name[:80]!a}, expected the name of a crate")
-    if num is not None and not NUM.fullmatch(num):
+    if not CRATE_NAME.fullmatch(name):
+        raise ValueError(f"crates:name is {name[:80]!a}, expected a crate name")
+    if num is not None and not VERSION_NUM.fullmatch(num):
         raise ValueError(f"crates:version is {num[:80]!a}, expected a version")
     try:
         published_at = datetime.strptime(published, "%a, %d %b %Y %H:%M:%S %z").astimezone(UTC)

@@ -404,9 +404,7 @@ def test_settings_and_hooks_of_a_repository_are_ignored(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-@pytest.mark.parametrize(
-    ("script", "reason"), [("sleep 60", "after at most 1 seconds"), ("yes", "more than 1000 bytes")]
-)
+@pytest.mark.parametrize(("script", "reason"), [("sleep 60", "at most 1 seconds"), ("yes", "more than 1000 bytes")])
 def test_git_and_its_children_are_killed_beyond_the_limits(tmp_path: Path, script: str, reason: str) -> None:
     started = time.monotonic()
     with pytest.raises(GitFailed, match=reason):

@@ -295,7 +295,7 @@ def test_lines_that_are_none_and_crates_that_are_gone_are_told(world: World, cap
     world.site.files["/3/f/fir"] = fir + b'{"name":"fir"}\n<html>\n' + fir.splitlines()[-1].replace(b"0.4.0", b"1.x")
     del world.site.files["/ka/ts/katsura"]
     found = world.refresh()["events"].context
-    assert (found.metrics["rejected_lines"], found.metrics["crates_gone"]) == (2, 1)
+    assert (found.metrics["rejected_lines"], found.metrics["crates_missing"]) == (2, 1)
     assert found.notes["first_rejected_line"] == "fir, line 5: vers is missing"
     assert "the index does not have katsura" in caplog.text
     crates = {crate for crate, *_ in shown(world.rows("events", BASE))}
@@ -376,7 +376,7 @@ def test_an_item_that_is_none_is_told_and_the_others_count(world: World, caplog:
 
 def test_crates_that_most_build_on_are_looked_at_unnamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A yank is in no feed: that of alder, which has the most dependents, is seen; that of ivy is not."""
-    monkeypatch.setattr(events_module, "MOST_BUILT_ON", 1)
+    monkeypatch.setattr(events_module, "ALWAYS_REQUESTED", 1)
     world.serve(yanked(yanked(small_dump(), "alder", "2.0.1", at(1)), "ivy", "0.1.1", at(1)))
     build("events", BASE, world.resources)
     assert shown(world.rows("events", BASE)) == [("alder", "2.0.1", "yank", T1)]

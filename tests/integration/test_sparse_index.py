@@ -1,4 +1,4 @@
-"""The sparse index: real forms of lines, lines that break the format one by one, and what goes over the wire."""
+"""The sparse index: valid and invalid lines, and the requests that are sent."""
 
 import json
 from collections.abc import Iterator
@@ -11,22 +11,15 @@ from hypothesis import strategies as st
 
 from resources.common.errors import BadInput
 from resources.common.http.client import HttpClient
-from resources.crates_io import sparse_index
-from resources.crates_io.sparse_index import (
-    DEPENDENCIES,
-    PARALLEL,
-    VERSIONS,
-    RejectedLine,
-    fetch_crates,
-    index_path,
-    read_index_file,
-)
+from resources.crates_io import index_format
+from resources.crates_io.index_format import DEPENDENCIES, VERSIONS, RejectedLine, parse_index_file
+from resources.crates_io.sparse_index import MAX_CONCURRENT_REQUESTS, fetch_index_files, index_path
 from testing.crates_io_server import CratesIoServer, Fault
 from testing.fuzzing import times
 
 CONTACT = "tests@example.org"
 SUMS = ["1f" * 32, "2e" * 32, "3d" * 32]
-# as crates.io writes them: an old line without the newer fields, one with kind null, one of format 2
+# lines of crates.io: an old one without newer fields, one with a null kind, one of format 2
 OLD = (
     '{"name":"Foo","vers":"0.1.0","deps":[{"name":"rand","req":"^0.6","features":["i128_support"],"optional":false,'
     f'"default_features":true,"target":null,"kind":"normal"}}],"cksum":"{SUMS[0]}","features":{{}},"yanked":true}}'
@@ -70,19 +63,19 @@ def site() -> Iterator[CratesIoServer]:
     ("name", "path"),
     [("a", "1/a"), ("Ab", "2/ab"), ("abc", "3/a/abc"), ("AbCdef", "ab/cd/abcdef"), ("a-_9", "a-/_9/a-_9")],
 )
-def test_path_of_a_crate(name: str, path: str) -> None:
+def test_index_path_of_a_crate(name: str, path: str) -> None:
     assert index_path(name) == path
 
 
 @pytest.mark.parametrize("name", ["", "../secrets", "a/b", "1a", "é", "a" * 65, "a\n", "a b", "%2e"])
-def test_no_path_for_what_is_no_crate_name(name: str) -> None:
-    with pytest.raises(BadInput, match="no crate name"):
+def test_invalid_crate_name_has_no_path(name: str) -> None:
+    with pytest.raises(BadInput, match="not a valid crate name"):
         index_path(name)
 
 
-def test_reads_the_real_forms_of_lines() -> None:
+def test_lines_of_all_formats_are_parsed() -> None:
     rejected: list[RejectedLine] = []
-    versions, dependencies = read_index_file(index_file(OLD, KINDLESS, NEW), "foo", rejected)
+    versions, dependencies = parse_index_file(index_file(OLD, KINDLESS, NEW), "foo", rejected)
     assert rejected == []
     assert (versions.schema, dependencies.schema) == (VERSIONS, DEPENDENCIES)
     published = datetime(2025, 11, 18, 8, 58, 23)
@@ -99,20 +92,20 @@ def test_reads_the_real_forms_of_lines() -> None:
     ]
 
 
-def test_an_empty_file_has_no_versions() -> None:
-    versions, dependencies = read_index_file(b"", "foo", [])
+def test_empty_file_has_no_versions() -> None:
+    versions, dependencies = parse_index_file(b"", "foo", [])
     assert (versions, dependencies) == (VERSIONS.empty_table(), DEPENDENCIES.empty_table())
 
 
-def test_of_two_lines_of_a_version_the_last_stands_at_its_own_place() -> None:
-    """As in Cargo; wright 0.2.2 and stitch 0.1.0 stood so in the registry, with the wrong checksum first."""
+def test_last_line_of_a_duplicate_version_is_used() -> None:
+    """As in Cargo; wright 0.2.2 and stitch 0.1.0 had two lines in the registry, the first with a wrong checksum."""
     twice = index_file(
         line("0.2.2", deps=[dependency(name="left")], cksum=SUMS[1]),
         line("0.2.3"),
         line("0.2.2", deps=[dependency(name="right")], cksum=SUMS[2], yanked=True),
         line("0.2.2+build"),
     )
-    versions, dependencies = read_index_file(twice, "foo", [])
+    versions, dependencies = parse_index_file(twice, "foo", [])
     assert versions.select(["num", "position", "yanked", "checksum"]).to_pylist() == [
         {"num": "0.2.3", "position": 1, "yanked": False, "checksum": SUMS[0]},
         {"num": "0.2.2", "position": 2, "yanked": True, "checksum": SUMS[2]},
@@ -122,13 +115,13 @@ def test_of_two_lines_of_a_version_the_last_stands_at_its_own_place() -> None:
 
 
 DEEP = '{"name":"foo","deps":' + "[" * 100_000
-BAD_LINES = {
-    "broken JSON": ('{"name":"foo",', "not JSON"),
-    "nested without end": (DEEP, "not JSON"),
+INVALID_LINES = {
+    "invalid JSON": ('{"name":"foo",', "not JSON"),
+    "deeply nested": (DEEP, "not JSON"),
     "a number of a million digits": ('{"name":"foo","v":' + "1" * 1_000_000 + "}", "not JSON"),
     "not an object": ("[1]", "a list"),
     "not UTF-8": (b'{"name":"f\xff"}', "not UTF-8"),
-    "half a character": (r'{"name":"f\ud800"}', "name"),
+    "lone surrogate": (r'{"name":"f\ud800"}', "name"),
     "NUL": (line(links="a\0b"), "links"),
     "another crate": (line(name="bar"), "crate 'bar'"),
     "no name": (line(name="absent"), "name is missing"),
@@ -143,7 +136,7 @@ BAD_LINES = {
     "yanked as text": (line(yanked="false"), "yanked is 'false'"),
     "features as list": (line(features=["a"]), "features is ['a']"),
     "features2 as text": (line(features2={"a": "b"}), "features2"),
-    "half a feature": (line(features={"\udfff": []}), "features"),
+    "lone surrogate in a feature": (line(features={"\udfff": []}), "features"),
     "a time with a zone": (line(pubtime="2025-11-18T08:58:23+02:00"), "pubtime"),
     "a week date": (line(pubtime="2025-W46-3T19:30:12Z"), "pubtime"),
     "the 30th of February": (line(pubtime="2025-02-30T08:58:23Z"), "pubtime"),
@@ -155,11 +148,11 @@ BAD_LINES = {
 }
 
 
-@pytest.mark.parametrize("what", BAD_LINES)
-def test_a_bad_line_is_set_aside_and_the_others_stay(what: str) -> None:
-    bad, reason = BAD_LINES[what]
+@pytest.mark.parametrize("what", INVALID_LINES)
+def test_invalid_line_is_rejected_and_the_others_are_used(what: str) -> None:
+    invalid, reason = INVALID_LINES[what]
     rejected: list[RejectedLine] = []
-    versions, _ = read_index_file(index_file(line("0.1.0"), bad, line("0.3.0")), "foo", rejected)
+    versions, _ = parse_index_file(index_file(line("0.1.0"), invalid, line("0.3.0")), "foo", rejected)
     assert versions.select(["num", "position"]).to_pylist() == [
         {"num": "0.1.0", "position": 0},
         {"num": "0.3.0", "position": 2},
@@ -169,32 +162,32 @@ def test_a_bad_line_is_set_aside_and_the_others_stay(what: str) -> None:
     assert len(rejected[0].reason) < 300
 
 
-def test_lines_and_files_too_long_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparse_index, "MOST_BYTES_OF_LINE", 200)
-    monkeypatch.setattr(sparse_index, "MOST_BYTES_OF_FILE", 2000)
+def test_oversized_lines_and_files_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_format, "MAX_LINE_BYTES", 200)
+    monkeypatch.setattr(index_format, "MAX_FILE_BYTES", 2000)
     rejected: list[RejectedLine] = []
-    versions, _ = read_index_file(index_file(line("1.0.0", rust_version="1" * 300), line("1.1.0")), "foo", rejected)
+    versions, _ = parse_index_file(index_file(line("1.0.0", rust_version="1" * 300), line("1.1.0")), "foo", rejected)
     assert versions["num"].to_pylist() == ["1.1.0"]
     assert "expected at most 200" in rejected[0].reason
     with pytest.raises(BadInput, match="expected at most 2000"):
-        read_index_file(bytes(2001), "foo", [])
+        parse_index_file(bytes(2001), "foo", [])
 
 
-def test_a_dependency_of_another_registry_is_set_aside_alone() -> None:
+def test_dependency_from_another_registry_is_rejected_alone() -> None:
     here = [None, "https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"]
     deps = [dependency(name=f"d{i}", registry=registry) for i, registry in enumerate(here)]
     deps.append(dependency(name="inner", registry="https://example.org/index"))
     rejected: list[RejectedLine] = []
-    versions, dependencies = read_index_file(index_file(line("1.0.0", deps=deps)), "foo", rejected)
+    versions, dependencies = parse_index_file(index_file(line("1.0.0", deps=deps)), "foo", rejected)
     assert versions.num_rows == 1
     assert dependencies["dependency"].to_pylist() == ["d0", "d1", "d2"]
-    reason = "dependency 'inner' of 1.0.0 is of the registry 'https://example.org/index'"
+    reason = "dependency 'inner' of 1.0.0 is from the registry 'https://example.org/index'"
     assert rejected == [RejectedLine("foo", 1, reason)]
 
 
 @settings(max_examples=times(300), deadline=None)
 @given(seed=st.integers(0, 2**32), changes=st.integers(1, 8))
-def test_whatever_the_bytes_the_untouched_lines_stay(seed: int, changes: int) -> None:
+def test_corrupt_lines_do_not_affect_the_others(seed: int, changes: int) -> None:
     random = Random(seed)
     broken = bytearray(random.choice([OLD, KINDLESS, NEW]).encode())
     for _ in range(changes):
@@ -203,46 +196,46 @@ def test_whatever_the_bytes_the_untouched_lines_stay(seed: int, changes: int) ->
             [bytes([random.randrange(256)]), b'"', b"[", b"\\u", b"0"]
         )
     rejected: list[RejectedLine] = []
-    # a change may break the line in several, or make it another good line of the crate
-    versions, _ = read_index_file(index_file(line("7.0.0"), bytes(broken), line("8.0.0")), "foo", rejected)
+    # a change may split the line, or make it another valid line of the crate
+    versions, _ = parse_index_file(index_file(line("7.0.0"), bytes(broken), line("8.0.0")), "foo", rejected)
     nums = versions["num"].to_pylist()
     assert nums[0] == "7.0.0"
     assert nums[-1] == "8.0.0"
     assert len(nums) + len(rejected) >= 2
 
 
-def test_files_are_fetched_once_and_only_when_changed(site: CratesIoServer) -> None:
+def test_files_are_fetched_once_and_only_if_changed(site: CratesIoServer) -> None:
     site.files = {"/fo/o-/foo-bar": index_file(line()), "/3/b/bar": b"x"}
     client = HttpClient(CONTACT)
     names = ["Foo-bar", "gone", "bar", "Foo-bar"]
-    first = list(fetch_crates(client, f"{site.url}/", names, {}))
+    first = list(fetch_index_files(client, f"{site.url}/", names, {}))
     assert [(f.name, f.status) for f in first] == [("Foo-bar", 200), ("gone", 404), ("bar", 200)]
     assert [f.body for f in first] == [index_file(line()), b"", b"x"]
     assert len(site.requests) == 3
 
     site.files["/3/b/bar"] = b"y"
     validators = {f.name: f.etag for f in first if f.etag}
-    second = list(fetch_crates(client, site.url, names, validators))
+    second = list(fetch_index_files(client, site.url, names, validators))
     assert [(f.status, f.body) for f in second] == [(304, b""), (404, b""), (200, b"y")]
     assert second[0].etag == first[0].etag
     assert second[2].etag != first[2].etag
     assert site.bytes_sent("/fo/o-/foo-bar") == len(index_file(line()))
 
 
-def test_answers_come_in_order_and_requests_go_together(site: CratesIoServer) -> None:
-    names = [f"crate{i:02}" for i in range(3 * PARALLEL)]
+def test_responses_are_in_order_and_requests_are_concurrent(site: CratesIoServer) -> None:
+    names = [f"crate{i:02}" for i in range(3 * MAX_CONCURRENT_REQUESTS)]
     site.files = {f"/{index_path(name)}": name.encode() for name in names}
     site.faults = {"/cr/at/crate00": [Fault(piece=1, pause_s=0.1)]}
-    fetched = fetch_crates(HttpClient(CONTACT), site.url, names, {})
+    fetched = fetch_index_files(HttpClient(CONTACT), site.url, names, {})
     assert next(fetched).name == "crate00"
-    assert len(site.requests) == PARALLEL
-    assert max(r.at for r in site.requests) - site.requests[0].at < 0.5  # the first takes longer alone
+    assert len(site.requests) == MAX_CONCURRENT_REQUESTS
+    assert max(r.at for r in site.requests) - site.requests[0].at < 0.5  # the first response alone takes longer
     assert [f.body.decode() for f in fetched] == names[1:]
 
 
-def test_a_server_that_refuses_stops_the_reading(site: CratesIoServer) -> None:
+def test_error_status_stops_the_fetch(site: CratesIoServer) -> None:
     site.faults = {"/3/f/foo": [Fault(status=403)]}
     with pytest.raises(BadInput, match="403"):
-        list(fetch_crates(HttpClient(CONTACT), site.url, ["foo", "bar"], {}))
-    with pytest.raises(BadInput, match="no crate name"):
-        list(fetch_crates(HttpClient(CONTACT), site.url, ["../foo"], {}))
+        list(fetch_index_files(HttpClient(CONTACT), site.url, ["foo", "bar"], {}))
+    with pytest.raises(BadInput, match="not a valid crate name"):
+        list(fetch_index_files(HttpClient(CONTACT), site.url, ["../foo"], {}))

@@ -1,4 +1,4 @@
-"""The RSS feeds of crates.io: what its own worker writes, what is no feed, and items that break the format."""
+"""The RSS feeds of crates.io: valid feeds, invalid feeds and invalid items."""
 
 from datetime import UTC, datetime
 from random import Random
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.common.errors import BadInput
-from resources.crates_io.rss_feed import MOST_BYTES, MOST_ITEMS, FeedItem, RejectedItem, read_feed
+from resources.crates_io.rss_feed import MAX_BYTES, MAX_ITEMS, FeedItem, RejectedItem, parse_feed
 from testing.fuzzing import times
 
 HEAD = """<?xml version="1.0" encoding="utf-8"?>
@@ -47,10 +47,10 @@ def feed(*items: str) -> bytes:
     return (HEAD + "".join(items) + TAIL).encode()
 
 
-def test_reads_updates_and_new_crates() -> None:
+def test_updates_and_new_crates_are_parsed() -> None:
     rejected: list[RejectedItem] = []
-    assert read_feed(feed(UPDATE, NEW_CRATE), rejected) == [BAR, QUUX]
-    assert read_feed(feed(), rejected) == []
+    assert parse_feed(feed(UPDATE, NEW_CRATE), rejected) == [BAR, QUUX]
+    assert parse_feed(feed(), rejected) == []
     assert rejected == []
 
 
@@ -68,10 +68,10 @@ def test_reads_updates_and_new_crates() -> None:
         ("21 Jun 2024 17:03:45 +0000", "01 Jan 0001 00:00:00 +1200", "pubDate is"),
     ],
 )
-def test_a_bad_item_is_set_aside_and_the_others_stay(old: str, new: str, reason: str) -> None:
+def test_invalid_item_is_rejected_and_the_others_are_used(old: str, new: str, reason: str) -> None:
     assert old in UPDATE
     rejected: list[RejectedItem] = []
-    assert read_feed(feed(NEW_CRATE, UPDATE.replace(old, new), UPDATE), rejected) == [QUUX, BAR]
+    assert parse_feed(feed(NEW_CRATE, UPDATE.replace(old, new), UPDATE), rejected) == [QUUX, BAR]
     assert [r.item for r in rejected] == [2]
     assert reason in rejected[0].reason
     assert len(rejected[0].reason) < 200
@@ -79,40 +79,40 @@ def test_a_bad_item_is_set_aside_and_the_others_stay(old: str, new: str, reason:
 
 BOMB = '<!DOCTYPE rss [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
 FILE = '<!DOCTYPE rss [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
-NO_FEEDS = {
-    "nothing": (b"", "not XML"),
-    "half a feed": (feed(UPDATE)[:-30], "not XML"),
+INVALID_FEEDS = {
+    "empty": (b"", "not XML"),
+    "truncated": (feed(UPDATE)[:-30], "not XML"),
     "a web page": (b"<!doctype html><title>Sign in</title>", "not XML|DOCTYPE"),
     "a web page in XML": (b"<!DOCTYPE html><html/>", "DOCTYPE"),
-    "a document of another kind": (b"<feed xmlns='http://www.w3.org/2005/Atom'/>", "expected <rss>"),
+    "another root element": (b"<feed xmlns='http://www.w3.org/2005/Atom'/>", "expected <rss>"),
     "entities": (feed(UPDATE).replace(b"<rss", BOMB.encode() + b"<rss", 1), "DOCTYPE"),
-    "a file of ours": (feed(UPDATE).replace(b"<rss", FILE.encode() + b"<rss", 1), "DOCTYPE"),
+    "a local file as entity": (feed(UPDATE).replace(b"<rss", FILE.encode() + b"<rss", 1), "DOCTYPE"),
     "an unknown entity": (feed(UPDATE.replace("beta", "&beta;")), "not XML"),
     "entities in UTF-16": (f"{BOMB}<rss/>".encode("utf-16"), "DOCTYPE"),
     "Latin-1": (feed(UPDATE.replace("&", "\xe9")).decode().encode("latin-1"), "not XML"),
     "too deep": (feed("<a>" * 100 + "</a>" * 100), "levels"),
-    "too many items": (feed("<item/>" * (MOST_ITEMS + 2)), "items"),
-    "too long": (feed(UPDATE, " " * MOST_BYTES), "expected at most"),
+    "too many items": (feed("<item/>" * (MAX_ITEMS + 2)), "items"),
+    "too long": (feed(UPDATE, " " * MAX_BYTES), "expected at most"),
 }
 
 
-@pytest.mark.parametrize("what", NO_FEEDS)
-def test_what_is_no_feed_is_refused(what: str) -> None:
-    body, reason = NO_FEEDS[what]
+@pytest.mark.parametrize("what", INVALID_FEEDS)
+def test_invalid_feed_is_rejected(what: str) -> None:
+    body, reason = INVALID_FEEDS[what]
     with pytest.raises(BadInput, match=reason):
-        read_feed(body, [])
+        parse_feed(body, [])
 
 
-def test_a_field_in_a_million_pieces_takes_no_time() -> None:
-    """Each line end comes by itself: joining them one by one would take minutes."""
+def test_field_in_many_pieces_takes_linear_time() -> None:
+    """Expat delivers each line feed separately: joining them one by one would take minutes."""
     rejected: list[RejectedItem] = []
-    assert read_feed(feed(UPDATE.replace(">bar<", ">" + "a\n" * 1_500_000 + "<")), rejected) == []
+    assert parse_feed(feed(UPDATE.replace(">bar<", ">" + "a\n" * 1_500_000 + "<")), rejected) == []
     assert len(rejected) == 1
 
 
 @settings(max_examples=times(300), deadline=None)
 @given(seed=st.integers(0, 2**32), changes=st.integers(1, 6))
-def test_whatever_the_bytes_there_are_items_or_bad_input(seed: int, changes: int) -> None:
+def test_corrupt_feed_gives_items_or_bad_input(seed: int, changes: int) -> None:
     random = Random(seed)
     body = bytearray(feed(UPDATE, NEW_CRATE))
     for _ in range(changes):
@@ -120,7 +120,7 @@ def test_whatever_the_bytes_there_are_items_or_bad_input(seed: int, changes: int
         body[at : at + random.randrange(3)] = random.choice([bytes([random.randrange(256)]), b"<", b">", b"&", b"/"])
     rejected: list[RejectedItem] = []
     try:
-        items = read_feed(bytes(body), rejected)
+        items = parse_feed(bytes(body), rejected)
     except BadInput:
         return
     assert len(items) + len(rejected) <= 2
