@@ -126,7 +126,7 @@ def counterfactuals(model: Additive, target: Target, worst: np.ndarray, changed:
         columns = {
             "row": scenario.rows[improves],
             "change": scenario.change.words,
-            "is_advice": scenario.change.is_advice,
+            "is_advice": np.full(improves.sum(), scenario.change.is_advice),
             "probability": model.probability(effects)[improves],
             "worst": ends[improves],
         }

@@ -34,9 +34,9 @@ def retrain_on_drift(
     try:
         with sessions.open() as con:
             view(con, store, DRIFT.name, as_of)
-            drifted = {found.target for found in drifted_targets(con) if found.calls_for_training}
+            drifted = {found.target for found in drifted_targets(con) if found.needs_retraining}
             if not drifted:
-                return SkipReason(f"no champion drifted by {as_of} in a way that calls for training ")
+                return SkipReason(f"no champion drifted enough by {as_of} to be retrained")
             models = first_row(con, "select string_agg(distinct model_id, ' ' order by model_id) from drift")
             key = f"{as_of} {models and models[0]}"
             if key == context.cursor:

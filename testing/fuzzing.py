@@ -1,4 +1,4 @@
-"""How long the fuzzers look: `CRATES_FUZZ_EXAMPLES=2000 pytest -k "fuzz or whatever"` for a night; 20 unless set."""
+"""Number of examples of the fuzz tests: `CRATES_FUZZ_EXAMPLES=2000 pytest -k "fuzz or whatever"` for a long run."""
 
 import os
 
@@ -6,5 +6,5 @@ EXAMPLES = int(os.environ.get("CRATES_FUZZ_EXAMPLES", "20"))
 
 
 def times(examples: int) -> int:
-    """How many examples a fuzzer tries that tries `examples` in the suite."""
+    """The number of examples of a test that has `examples` by default, scaled by CRATES_FUZZ_EXAMPLES / 20."""
     return max(examples * EXAMPLES // 20, 1)

@@ -1,4 +1,4 @@
-"""The `backtests` table, and the check that promotes."""
+"""The `backtests` table, and the check that promotes a challenger."""
 
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @table_asset(BACKTESTS, group="predictions", deps=[predictor], kinds={"scikitlearn", "mlflow"}, partitions=None)
 def backtests(context: BuildContext, tracking: Tracking) -> pa.Table:
-    """How the challenger did on the newest date with labels, beside the champion, the base rate, logistic regression,
-    single signals and the peers' formulas. `walk_forward` has the earlier dates."""
+    """The metrics of each challenger on the newest date with labels, next to those of the champion, the base rate,
+    logistic regression, single signals and other tools' formulas. `walk_forward` has the earlier dates."""
     import pandas as pd
 
     attach(context)
@@ -43,19 +43,19 @@ def backtests(context: BuildContext, tracking: Tracking) -> pa.Table:
 def _backtest(context: BuildContext, tracking: Tracking, target: Target) -> "pd.DataFrame | None":
     challenger, champion = tracking.load(target.name, CHALLENGER), tracking.load(target.name, CHAMPION)
     if challenger is None:
-        context.log.warning(f"{target.name}: no model was trained, so there is nothing to test")
+        context.log.warning(f"{target.name}: not tested, since no model was trained")
         return None
     fold = folds_of(context, target)[-1]
     if str(fold.test.as_of) != challenger.tags["test_as_of"]:
         context.log.warning(
-            f"{target.name}: labels of {fold.test.as_of} came after the model was trained, so it is not tested: "
+            f"{target.name}: not tested, since the labels of {fold.test.as_of} are newer than the model: "
             "materialize predictor again"
         )
         return None
-    rival = champion if champion and champion.version != challenger.version else None
-    figures = figures_of(context, target, fold, challenger.model, rival.model if rival else None)
+    current = champion if champion and champion.version != challenger.version else None
+    figures = figures_of(context, target, fold, challenger.model, current.model if current else None)
     if figures.empty:
-        context.log.warning(f"{target.name}: {fold.test.as_of} has labels of one class only: nothing can be measured")
+        context.log.warning(f"{target.name}: not tested, since all labels of {fold.test.as_of} are of one class")
         return None
     _log(context, tracking, target, challenger, figures)
     return figures.assign(
@@ -66,8 +66,10 @@ def _backtest(context: BuildContext, tracking: Tracking, target: Target) -> "pd.
     )
 
 
-def _log(context: BuildContext, tracking: Tracking, target: Target, model: ModelVersion, figures: "pd.DataFrame") -> None:
-    """Metrics by slice and plots into the MLflow run that trained the model."""
+def _log(
+    context: BuildContext, tracking: Tracking, target: Target, model: ModelVersion, figures: "pd.DataFrame"
+) -> None:
+    """Logs metrics by slice and plots to the MLflow run that trained the model."""
     import time
 
     from mlflow.entities import Metric
@@ -89,11 +91,11 @@ def _log(context: BuildContext, tracking: Tracking, target: Target, model: Model
 @asset_check(
     asset=backtests,
     blocking=True,
-    description="A challenger that beats the base rate, and the champion if there is one, becomes the champion; "
-    "another does not. Fails where no target has a champion: then nothing is predicted.",
+    description="Promotes a challenger to champion if its log loss is lower than that of the base rate and of the "
+    "current champion. Fails if no target has a champion, since nothing can be predicted then.",
 )
 def challenger_is_promoted(store: ResourceParam[TableStore], tracking: ResourceParam[Tracking]) -> AssetCheckResult:
-    """Both were tested as they ship, on the same labels: the newest that have matured, which neither has seen."""
+    """Both models were tested on the same labels, the newest known ones, which neither was trained on."""
     import pandas as pd
 
     figures = pd.read_parquet(store.require(BACKTESTS.name, LATEST).path)

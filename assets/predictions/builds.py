@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def tree_sums(context: BuildContext, hazard: "Additive", everyone: "pd.DataFrame", builds: str) -> "pd.DataFrame":
-    """Per row of the query `builds` (crate, build), in the order of crate: the columns of `assets/sql/tree_sums.sql`.
+    """The columns of `assets/sql/tree_sums.sql` for each row of the query `builds` (crate, build), sorted by crate.
 
-    `everyone` has the features of all crates that a build may hold. Leaves `crate_hazards` and `builds` visible.
+    `everyone` has the features of all crates that a build may contain. Creates the views `crate_hazards` and `builds`.
     """
     import numpy as np
     import pandas as pd
@@ -35,5 +35,5 @@ def tree_sums(context: BuildContext, hazard: "Additive", everyone: "pd.DataFrame
 
 
 def builds_of(as_of: date) -> str:
-    """The query for the builds of one date of `features`."""
+    """The query of the builds of one date in `features`."""
     return f"select crate, build from features where as_of = date '{as_of}'"

@@ -1,4 +1,4 @@
-"""Tests a model on one step of the walk forward, beside the base rate, logistic regression and every baseline."""
+"""Evaluation of a model on one walk-forward fold, with the base rate, logistic regression and every baseline."""
 
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from ml.evaluation import MethodScore
 
-SLICE = "unseen_families"  # the slice that decides: each crate by a model that never saw its family
+SLICE = "unseen_families"  # the main slice: each crate is predicted by a model trained without its family
 
 
 def test_rows(context: BuildContext, target: Target, fold: Fold) -> "pd.DataFrame":
-    """Features and labels of the fold's test date, of the crates at risk."""
+    """Features and labels of the crates at risk on the fold's test date."""
     return at_risk(labelled(context, target, [fold.test]), target)
 
 
 def base_rate(context: BuildContext, target: Target, fold: Fold) -> float:
-    """The share for which it came true, as was known on the test date: what says the same of every crate."""
+    """The share of positives known on the test date, which is the same probability for every crate."""
     if target.learner == "hazard":
         from ml.models.hazard import expected_affected_crates
 
@@ -35,9 +35,9 @@ def base_rate(context: BuildContext, target: Target, fold: Fold) -> float:
 def figures_of(
     context: BuildContext, target: Target, fold: Fold, model: Model, champion: "Model | None" = None
 ) -> "pd.DataFrame":
-    """The columns of `ml.evaluation.evaluate` and `covers`, for one step of the walk forward.
+    """The columns of `ml.evaluation.evaluate` and `covers`, for one walk-forward fold.
 
-    In the slice `all` the model stands as it is; in all others, models made like it that never saw a crate's family.
+    The slice `all` has the model itself; all other slices have models trained in the same way without a crate's family.
     """
     import numpy as np
     import pandas as pd
@@ -51,14 +51,14 @@ def figures_of(
     shipped = {MODEL: MethodScore(event_probability(context, model, test, as_of), True)}
     if champion:
         shipped["champion"] = MethodScore(event_probability(context, champion, test, as_of), True)
-    rivals = _rivals(context, target, fold, test)
-    blind = {MODEL: MethodScore(cross_fitted_probability(context, target, fold, test), True)}
+    baselines = _baselines(context, target, fold, test)
+    cross_fitted = {MODEL: MethodScore(cross_fitted_probability(context, target, fold, test), True)}
     everyone = np.ones(len(test), dtype=bool)
     seen = set(features_of(context, fold.train[-1].as_of)["crate"]) if fold.train else set(test["crate"])
     figures = pd.concat(
         [
-            evaluate(test, shipped | rivals, {"all": everyone}),
-            evaluate(test, blind | rivals, {SLICE: everyone} | slices_of(test, seen)),
+            evaluate(test, shipped | baselines, {"all": everyone}),
+            evaluate(test, cross_fitted | baselines, {SLICE: everyone} | slices_of(test, seen)),
         ],
         ignore_index=True,
     )
@@ -66,8 +66,8 @@ def figures_of(
     return figures.assign(covers=[covers.get(method) for method in figures["method"]])
 
 
-def _rivals(context: BuildContext, target: Target, fold: Fold, test: "pd.DataFrame") -> "dict[str, MethodScore]":
-    """The base rate, logistic regression that never saw a crate's family, and every formula."""
+def _baselines(context: BuildContext, target: Target, fold: Fold, test: "pd.DataFrame") -> "dict[str, MethodScore]":
+    """The base rate, logistic regression trained without a crate's family, and every formula."""
     import numpy as np
 
     from ml.baselines import BASELINES
@@ -76,18 +76,18 @@ def _rivals(context: BuildContext, target: Target, fold: Fold, test: "pd.DataFra
     from ml.models.logistic import logistic_regression
 
     label = test["label"].to_numpy(dtype=bool)
-    if target.learner == "hazard":  # it, too, learns from the advisories so far
+    if target.learner == "hazard":  # trained on the advisories so far, like the model
         past = features_of(context, fold.test.as_of)
         past = past.assign(label=past[PAST] > 0)
         leave_out: tuple[str, ...] = (PAST, "is_unmaintained")
     else:
         past, leave_out = at_risk(labelled(context, target, fold.train), target), ()
-    plain, of = np.empty(len(test)), family_fold(test["family"]).to_numpy()
+    logistic, folds = np.empty(len(test)), family_fold(test["family"]).to_numpy()
     for number in range(FAMILY_FOLDS):
-        rows = of == number
-        plain[rows] = logistic_regression(training_rows(past, held_out=number), test[rows], leave_out)
+        rows = folds == number
+        logistic[rows] = logistic_regression(training_rows(past, held_out=number), test[rows], leave_out)
     return {
         "base_rate": MethodScore(np.full(len(test), base_rate(context, target, fold)), True),
-        "logistic_regression": MethodScore(plain, True),
+        "logistic_regression": MethodScore(logistic, True),
         **{name: MethodScore(oriented(b.score(test), label), False) for name, b in BASELINES.items()},
     }

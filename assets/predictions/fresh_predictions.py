@@ -23,12 +23,12 @@ from resources.warehouse.session import first_row, run_script, set_variables, vi
     partitions=None,
 )
 def fresh_predictions(context: BuildContext, tracking: Tracking) -> pa.Table:
-    """By the champions, as `predictions`. Percentile and evidence are against all crates of the newest full
-    predictions, not against the few that are fresh."""
+    """Predictions of the champions, like `predictions`. Percentiles and evidence compare with all crates of the newest
+    full predictions, not with the few fresh ones."""
     con, store = context.con, context.store
     dates = store.partitions(PREDICTIONS.name)
     if not dates:
-        raise BadInput("there are no predictions to stand among: run score_crates for an as-of date first")
+        raise BadInput("there are no full predictions to compare with: run score_crates for an as-of date first")
     fresh = store.require(FRESH_FEATURES.name, LATEST)
     context.origin = fresh.origin
     view(con, store, FRESH_FEATURES.name, LATEST)

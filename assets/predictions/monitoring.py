@@ -1,4 +1,4 @@
-"""What is watched of one target: the inputs of its champion, what that says, and whether it comes true."""
+"""Monitoring of one target: drift of its champion's inputs and scores, and the calibration of its predictions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """A target with its champion, on one as-of date; `features_on` gives the features of a date, by crate."""
+class Monitor:
+    """Monitors the champion of a target on one as-of date; `features_on` returns the features of a date by crate."""
 
     context: BuildContext
     target: Target
@@ -41,7 +41,7 @@ class Watch:
         return date.fromisoformat(self.champion.tags["test_as_of"])
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows of `drift`. Raises BadInput if there is nothing to hold the date against."""
+        """The rows of `drift`. Raises BadInput if the features of the reference date are missing."""
         self.context.store.require("features", str(self.reference))
         about = {
             "as_of": self.as_of,
@@ -53,14 +53,14 @@ class Watch:
             yield from (about | row for row in found)
 
     def probability(self, frame: "pd.DataFrame", as_of: date) -> "np.ndarray":
-        """What the champion says of each row of `frame`, features of one date."""
+        """The champion's probability of each row of `frame`, features of one date."""
         return event_probability(self.context, self.champion.model, frame, as_of)
 
 
 def newest_labels(
     con: duckdb.DuckDBPyConnection, store: TableStore, target: Target, after: date, until: date = date.max
 ) -> date | None:
-    """The newest date after `after` with labels over the target's horizon; makes the labels of such dates visible."""
+    """The newest date after `after` with labels over the target's horizon; creates the view `labels` of such dates."""
     keys = [key for key in store.partitions("labels") if after < date.fromisoformat(key) <= until]
     if not keys:
         return None
@@ -70,55 +70,55 @@ def newest_labels(
     return found[0] if found else None
 
 
-def _inputs(watch: Watch) -> Iterator[dict[str, Any]]:
-    """Over all crates: a champion that looks at whole builds meets every one of them."""
+def _inputs(monitor: Monitor) -> Iterator[dict[str, Any]]:
+    """Drift of each input over all crates, since a champion for builds uses all of them."""
     from ml.drift import MAX_PSI, stability_index
     from ml.features import matrix
     from ml.models.additive import Additive
 
-    model = watch.champion.model
+    model = monitor.champion.model
     names = model.inputs if isinstance(model, Additive) else model.hazard.inputs
-    was, now = (matrix(watch.features_on(as_of), names) for as_of in (watch.reference, watch.as_of))
+    was, now = (matrix(monitor.features_on(as_of), names) for as_of in (monitor.reference, monitor.as_of))
     for i, name in enumerate(names):
         yield _row("input", name, stability_index(was[:, i], now[:, i]), MAX_PSI)
 
 
-def _score(watch: Watch) -> Iterator[dict[str, Any]]:
-    """Over the crates at risk. Raises BadInput if the predictions of the date are not the champion's."""
+def _score(monitor: Monitor) -> Iterator[dict[str, Any]]:
+    """Drift of the score over the crates at risk. Raises BadInput if another model made the predictions of the date."""
     from ml.drift import MAX_PSI, stability_index
 
-    said = watch.context.con.execute(
+    predicted = monitor.context.con.execute(
         "select crate, probability from predictions where target = $target and model_id = $model_id",
-        {"target": watch.target.name, "model_id": watch.champion.tags[MODEL_ID]},
+        {"target": monitor.target.name, "model_id": monitor.champion.tags[MODEL_ID]},
     ).df()
-    if said.empty:
+    if predicted.empty:
         raise BadInput(
-            f"the champion of {watch.target.name} is not the one that predicted {watch.as_of}: "
+            f"the predictions of {monitor.as_of} were not made by the current champion of {monitor.target.name}: "
             "materialize predictions of that date again"
         )
-    now = watch.features_on(watch.as_of)
-    crates = now["crate"][watch.target.at_risk(now)]
-    was = watch.probability(at_risk(watch.features_on(watch.reference), watch.target), watch.reference)
-    value = stability_index(was, said.set_index("crate")["probability"].loc[crates].to_numpy())
+    now = monitor.features_on(monitor.as_of)
+    crates = now["crate"][monitor.target.at_risk(now)]
+    was = monitor.probability(at_risk(monitor.features_on(monitor.reference), monitor.target), monitor.reference)
+    value = stability_index(was, predicted.set_index("crate")["probability"].loc[crates].to_numpy())
     yield _row("score", "probability", value, MAX_PSI)
 
 
-def _calibration(watch: Watch) -> Iterator[dict[str, Any]]:
-    """On labels that matured since the champion was tested: without such, nothing."""
+def _calibration(monitor: Monitor) -> Iterator[dict[str, Any]]:
+    """Calibration on labels that became known after the champion was tested; no rows without such labels."""
     from ml.drift import MAX_CALIBRATION_RATIO, MAX_ECE, calibration_error, predicted_to_observed
 
-    days, context = watch.target.horizon_days, watch.context
-    until = watch.as_of - timedelta(days=days)
-    as_of = newest_labels(context.con, context.store, watch.target, watch.reference, until)
+    days, context = monitor.target.horizon_days, monitor.context
+    until = monitor.as_of - timedelta(days=days)
+    as_of = newest_labels(context.con, context.store, monitor.target, monitor.reference, until)
     if as_of is None:
         return
-    frame = at_risk(labelled(context, watch.target, [LabelSet(as_of, days)]), watch.target)
-    label, probability = frame["label"].to_numpy(), watch.probability(frame, as_of)
+    frame = at_risk(labelled(context, monitor.target, [LabelSet(as_of, days)]), monitor.target)
+    label, probability = frame["label"].to_numpy(), monitor.probability(frame, as_of)
     yield _row("calibration", "ece", calibration_error(label, probability), MAX_ECE, as_of)
-    times = predicted_to_observed(label, probability)
-    if times is not None:
-        row = _row("calibration", "predicted_to_observed", times, MAX_CALIBRATION_RATIO, as_of)
-        yield row | {"is_drifted": max(times, 1 / times) > MAX_CALIBRATION_RATIO}
+    ratio = predicted_to_observed(label, probability)
+    if ratio is not None:
+        row = _row("calibration", "predicted_to_observed", ratio, MAX_CALIBRATION_RATIO, as_of)
+        yield row | {"is_drifted": max(ratio, 1 / ratio) > MAX_CALIBRATION_RATIO}
 
 
 def _row(kind: str, name: str, value: float, threshold: float, labels_as_of: date | None = None) -> dict[str, Any]:

@@ -50,8 +50,8 @@ CHANGES = {
     partitions=DATE_PARTITIONS,
 )
 def predictions(context: BuildContext, tracking: Tracking) -> pa.Table:
-    """Each with its range over what is not known, its base rate, what moved it and what would change it. Rank by the
-    worst end."""
+    """The probability of each target with its range over unknown inputs, its base rate, evidence and counterfactuals.
+    Rank by the worst end."""
     view(context.con, context.store, "features", context.key)
     frame = context.con.sql(f"select {WITHOUT_LISTS} from features order by crate").df()
     predict_by_champions(context, tracking, context.key, frame, frame, "select crate, build from features")
@@ -71,11 +71,27 @@ def predict_by_champions(
     peers: "pd.DataFrame",
     builds: str,
 ) -> None:
-    """Makes `predicted`, `evidence` (against the average of `peers`), `tree_evidence`, `wording` and `changes` visible,
-    for the rows of `frame` in the order of crate.
+    """Creates the tables `predicted`, `evidence`, `tree_evidence`, `wording` and `changes` for `predictions.sql`.
 
-    `frame` and `peers` are features; `builds` is the query for what the rows of `frame` build with, all of it among
-    `peers` or `frame`. Raises BadInput if no champion may predict this date.
+    Parameters
+    ----------
+    context : BuildContext
+        Its session gets the tables.
+    tracking : Tracking
+        The registry of the champions.
+    as_of : str
+        Date of `frame`.
+    frame : DataFrame
+        Features of the crates to predict, sorted by crate.
+    peers : DataFrame
+        Features of the crates whose average the evidence is compared with.
+    builds : str
+        Query of the builds of the crates of `frame`; every crate in them is in `peers` or `frame`.
+
+    Raises
+    ------
+    BadInput
+        No champion may predict this date.
     """
     import pandas as pd
 
@@ -106,12 +122,12 @@ def predict_by_champions(
     context.con.register("predicted", pd.concat(predicted, ignore_index=True))
     context.con.register("evidence", _with_crate(evidence, frame, EVIDENCE))
     context.con.register("changes", _with_crate(changes, frame, CHANGES))
-    _tell_builds(context)
+    _create_tree_evidence(context)
     context.con.register("wording", wording())
 
 
-def _tell_builds(context: BuildContext) -> None:
-    """Makes `tree_evidence`; without rows where no target looks at builds."""
+def _create_tree_evidence(context: BuildContext) -> None:
+    """Creates `tree_evidence`, empty if no target predicts builds."""
     import pandas as pd
 
     if not first_row(context.con, "select 1 from tree_levels"):
@@ -135,7 +151,7 @@ def _about(found: "pd.DataFrame", frame: "pd.DataFrame", target: Target, champio
 
 
 def _with_crate(tables: "list[pd.DataFrame]", frame: "pd.DataFrame", types: dict[str, str]) -> "pd.DataFrame":
-    """Rows of all targets, each with the name of its crate; of these columns where no target has any."""
+    """The rows of all targets with the name of their crate; an empty frame of these columns if there are none."""
     import pandas as pd
 
     if not tables:
@@ -145,7 +161,7 @@ def _with_crate(tables: "list[pd.DataFrame]", frame: "pd.DataFrame", types: dict
 
 
 def _champions(context: BuildContext, tracking: Tracking, as_of: str) -> dict[Target, ModelVersion]:
-    """By target, where there is one that learnt nothing later than the as-of date. Raises BadInput if there is none."""
+    """The champions whose test date is not after the as-of date. Raises BadInput if there are none."""
     found, missing = {}, []
     for target in TARGETS:
         champion = tracking.load(target.name, CHAMPION)
@@ -153,13 +169,13 @@ def _champions(context: BuildContext, tracking: Tracking, as_of: str) -> dict[Ta
             missing.append(f"{target.name} has no champion: materialize predictor and backtests first")
         elif date.fromisoformat(as_of) < date.fromisoformat(champion.tags["test_as_of"]):
             missing.append(
-                f"the champion for {target.name} learnt from what was known on {champion.tags['test_as_of']}: it may "
-                f"not predict {as_of}, which is earlier; walk_forward has the past"
+                f"the champion of {target.name} was trained on what was known on {champion.tags['test_as_of']}, so it "
+                f"cannot predict the earlier date {as_of}; walk_forward has tests on earlier dates"
             )
         else:
             found[target] = champion
     if not found:
         raise BadInput("; ".join(missing))
     for reason in missing:
-        context.log.warning(f"unknown: {reason}")
+        context.log.warning(f"no prediction: {reason}")
     return found

@@ -1,6 +1,7 @@
 """The predictor: models in the MLflow registry, one per target."""
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, ResourceParam, asset
@@ -9,7 +10,7 @@ from assets.features.features import features
 from assets.features.labels import labels
 from assets.partitions import LATEST, all_partitions
 from assets.predictions.evaluation import base_rate
-from assets.predictions.training import Model, learn
+from assets.predictions.training import Model, train, trained_on
 from assets.predictions.training_data import attach, data_hash, features_of, folds_of
 from assets.table_asset import OWNER
 from assets.table_build import BuildContext
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ml.models.additive import Additive
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-# loading a model runs no code from the file but these classes' own
+# skops loads only these classes: a model file cannot run other code
 TRUSTED = ["ml.models.additive.Additive", "ml.models.tree_hazard.TreeHazard"]
 
 
@@ -42,33 +43,35 @@ def predictor(
 ) -> MaterializeResult:
     """One registered model per target, trained on what was known on the newest as-of date with labels to test it on.
 
-    The newest is the `challenger`; `backtests` tests it. The same data give the same model, which is then not
-    registered twice. A target for which there is too little to learn from is passed over, and said so.
+    The new model is the `challenger`, which `backtests` tests. The same data give the same model, which is registered
+    only once. A target without enough training data is skipped with a warning.
     """
     metadata: dict[str, Any] = {}
-    passed_over = []
+    skipped = []
     with sessions.open() as con:
         build = BuildContext(LATEST, con, store, context.log)
         try:
             attach(build)
         except BadInput as error:
             raise Failure(f"predictor: {error}", allow_retries=False) from error
-        for target in TARGETS:
+        for number, target in enumerate(TARGETS, 1):
+            progress, started = f"{number} of {len(TARGETS)}", time.monotonic()
             try:
-                metadata |= _train(build, tracking, target)
+                metadata |= _train_and_register(build, tracking, target)
             except (BadInput, ValueError) as error:
-                passed_over.append(
-                    f"{target.name}: {error}".replace(f"{target.name}: {target.name}:", f"{target.name}:")
-                )
-                context.log.warning(f"no model for {passed_over[-1]}")
-    if len(passed_over) == len(TARGETS):
-        raise Failure(f"predictor: nothing can be trained: {'; '.join(passed_over)}", allow_retries=False)
-    return MaterializeResult(metadata=metadata | {"passed_over": MetadataValue.json(passed_over)})
+                skipped.append(f"{target.name}: {str(error).removeprefix(f'{target.name}: ')}")
+                context.log.warning(f"no model ({progress}) for {skipped[-1]}")
+            else:
+                context.log.info(f"{target.name}: trained ({progress}), {time.monotonic() - started:.0f} s")
+    if len(skipped) == len(TARGETS):
+        raise Failure(f"predictor: no target can be trained: {'; '.join(skipped)}", allow_retries=False)
+    return MaterializeResult(metadata=metadata | {"skipped": MetadataValue.json(skipped)})
 
 
-def _train(context: BuildContext, tracking: Tracking, target: Target) -> dict[str, Any]:
+def _train_and_register(context: BuildContext, tracking: Tracking, target: Target) -> dict[str, Any]:
+    """Trains the model of a target and makes it the challenger; returns metadata for the UI."""
     fold = folds_of(context, target)[-1]
-    model = learn(context, target, fold)
+    model = train(context, target, fold)
     tags = {
         MODEL_ID: model.digest(),
         "base_rate": repr(base_rate(context, target, fold)),
@@ -79,14 +82,12 @@ def _train(context: BuildContext, tracking: Tracking, target: Target) -> dict[st
     version = tracking.find(target.name, tags[MODEL_ID])
     if version is None:
         version = _register(context, tracking, target, fold, model, tags)
-    for tag, value in tags.items():  # the same model may stand a later test
+    for tag, value in tags.items():  # the same model may get a later test date
         client.set_model_version_tag(target.name, version, tag, value)
     client.set_registered_model_alias(target.name, CHALLENGER, version)
-    taught = ", ".join(f"{s.as_of} over {s.horizon_days} days" for s in fold.train) or "advisories so far"
-    context.log.info(f"{target.name}: model {tags[MODEL_ID]} is version {version}, taught by {taught}")
     return {
         f"{target.name}_model": MetadataValue.text(f"{tags[MODEL_ID]} (version {version})"),
-        f"{target.name}_taught_by": MetadataValue.text(taught),
+        f"{target.name}_trained_on": MetadataValue.text(trained_on(fold)),
         f"{target.name}_test_date": MetadataValue.text(tags["test_as_of"]),
         f"{target.name}_base_rate": float(tags["base_rate"]),
     }
@@ -95,7 +96,7 @@ def _train(context: BuildContext, tracking: Tracking, target: Target) -> dict[st
 def _register(
     context: BuildContext, tracking: Tracking, target: Target, fold: Fold, model: Model, tags: dict[str, str]
 ) -> str:
-    """Logs the model in a run of its own and registers it; returns the version."""
+    """Logs the model in its own MLflow run and registers it; returns the version."""
     client = tracking.start()
     import mlflow
     import pandas as pd
@@ -123,7 +124,7 @@ def _register(
             serialization_format="skops",  # no pickle
             skops_trusted_types=TRUSTED,
             pyfunc_predict_fn="predict_proba",
-            pip_requirements=["scikit-learn"],  # or MLflow spends seconds on finding them out
+            pip_requirements=["scikit-learn"],  # otherwise MLflow infers them, which takes seconds
         )
         if not client.search_registered_models(f"name = '{target.name}'"):
             client.create_registered_model(target.name, description=target.question)
@@ -132,7 +133,7 @@ def _register(
 
 
 def _parameters(context: BuildContext, target: Target, fold: Fold, additive: "Additive") -> dict[str, Any]:
-    """What the run was made of: the question, the data's versions and the context."""
+    """The parameters of the run: the question, the versions of the data and the inputs."""
     from ml.features import SCHEMA_SHA256
 
     dates = [labels.as_of for labels in fold.train] or [fold.test.as_of]
@@ -142,7 +143,7 @@ def _parameters(context: BuildContext, target: Target, fold: Fold, additive: "Ad
         "question": target.question,
         "learner": target.learner,
         "horizon_days": target.horizon_days,
-        "taught_by": json.dumps([[str(s.as_of), s.horizon_days] for s in fold.train]),
+        "trained_on": json.dumps([[str(s.as_of), s.horizon_days] for s in fold.train]),
         "test_as_of": str(fold.test.as_of),
         "snapshot": snapshot,
         "snapshot_sha256": context.store.require("snapshots", snapshot).origin,

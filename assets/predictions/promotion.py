@@ -1,4 +1,4 @@
-"""Whether a challenger becomes the champion, and why."""
+"""Promotion: whether a challenger becomes the champion, and why."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided, and the figures that decided it."""
+    """The decision, and the reason in words."""
 
     promoted: bool
     words: str
 
 
 def judge(figures: "pd.DataFrame") -> Verdict:
-    """From one target's rows of `backtests`, both models as shipped: by log loss."""
+    """Compares log losses in one target's rows of `backtests`, both models as trained on all families."""
     by = figures[figures["slice"] == "all"].set_index(["method", "metric"])["value"]
     ours, rate = by["model", "log_loss"], by["base_rate", "log_loss"]
     if ours >= rate:

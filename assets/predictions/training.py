@@ -1,4 +1,4 @@
-"""Trains and applies a target's model on one step of the walk forward: what `predictor` ships and backtests test."""
+"""Training and prediction of a target's model on one walk-forward fold, for `predictor` and for the backtests."""
 
 from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 Model: TypeAlias = "Additive | TreeHazard"
 
 
-def learn(context: BuildContext, target: Target, fold: Fold, held_out: int | None = None) -> Model:
-    """The model of a target from what was known by the test's as-of date, without the family fold `held_out`.
+def train(context: BuildContext, target: Target, fold: Fold, held_out: int | None = None) -> Model:
+    """Trains the model of a target on what was known by the test's as-of date, without the family fold `held_out`.
 
-    Raises ValueError if there is nothing to learn.
+    Raises
+    ------
+    ValueError
+        The training rows have no positives or no negatives.
     """
     from ml.models.boosted import fit_boosted
     from ml.models.tree_hazard import TreeHazard
@@ -35,13 +38,18 @@ def learn(context: BuildContext, target: Target, fold: Fold, held_out: int | Non
     return hazard if target.learner == "hazard" else TreeHazard(hazard, _level(context, target, fold, held_out))
 
 
+def trained_on(fold: Fold) -> str:
+    """The training dates and horizons of a fold in words."""
+    return ", ".join(f"{s.as_of} over {s.horizon_days} days" for s in fold.train) or "advisories so far"
+
+
 def at_risk(frame: "pd.DataFrame", target: Target) -> "pd.DataFrame":
-    """The rows whose outcome is open."""
+    """The rows of the crates that the target applies to."""
     return frame[target.at_risk(frame)].reset_index(drop=True)
 
 
 def event_probability(context: BuildContext, model: Model, test: "pd.DataFrame", as_of: date) -> "np.ndarray":
-    """What the model says of each row of `test`, features of one date."""
+    """The predicted probability of each row of `test`, features of one date, shape (rows,)."""
     from ml.features import values_of
     from ml.models.additive import Additive
 
@@ -52,14 +60,15 @@ def event_probability(context: BuildContext, model: Model, test: "pd.DataFrame",
 
 
 def cross_fitted_probability(context: BuildContext, target: Target, fold: Fold, test: "pd.DataFrame") -> "np.ndarray":
-    """What models say of each row of `test` that never saw its family: one per family fold, made as the one shipped."""
+    """The probability of each row of `test` by a model trained without its family, one model per family fold."""
     import numpy as np
 
-    found, of = np.empty(len(test)), family_fold(test["family"]).to_numpy()
+    probability, folds = np.empty(len(test)), family_fold(test["family"]).to_numpy()
     for number in range(FAMILY_FOLDS):
-        model = learn(context, target, fold, held_out=number)
-        found[of == number] = event_probability(context, model, test[of == number], fold.test.as_of)
-    return found
+        model = train(context, target, fold, held_out=number)
+        rows = folds == number
+        probability[rows] = event_probability(context, model, test[rows], fold.test.as_of)
+    return probability
 
 
 def _hazard(everyone: "pd.DataFrame", horizon_days: int, held_out: int | None) -> "Additive":
@@ -69,28 +78,28 @@ def _hazard(everyone: "pd.DataFrame", horizon_days: int, held_out: int | None) -
 
 
 def _level(context: BuildContext, target: Target, fold: Fold, held_out: int | None) -> float:
-    """From past dates: the hazards as they stood then, brought to as many crates as were hit, against builds hit."""
+    """The level of builds, fitted on past dates. Hazards are scaled to the observed number of affected crates."""
     from ml.models.hazard import total_expected_events
     from ml.models.tree_hazard import fit_level
 
-    sums, hits = [], []
+    sums, label_arrays = [], []
     for labels in fold.train:
         everyone = features_of(context, labels.as_of)
         hazard = _hazard(everyone, labels.horizon_days, held_out)
         events = tree_sums(context, hazard, everyone, builds_of(labels.as_of)).set_index("crate")["events"]
-        were = _crates_hit(context, labels, fold.test.as_of)
+        affected = _affected_crates(context, labels, fold.test.as_of)
         rows = training_rows(at_risk(labelled(context, target, [labels]), target), held_out)
-        sums.append(events.loc[rows["crate"]].to_numpy() * were / total_expected_events(hazard, everyone))
-        hits.append(rows["label"].to_numpy())
-    return fit_level(sums, hits)
+        sums.append(events.loc[rows["crate"]].to_numpy() * affected / total_expected_events(hazard, everyone))
+        label_arrays.append(rows["label"].to_numpy())
+    return fit_level(sums, label_arrays)
 
 
-def _crates_hit(context: BuildContext, labels: LabelSet, until: date) -> float:
-    """How many crates of the date of `labels` got an advisory in its horizon, at the rate of the time up to `until`."""
+def _affected_crates(context: BuildContext, labels: LabelSet, until: date) -> float:
+    """The crates of the date of `labels` with a new advisory within its horizon, at the rate of the time to `until`."""
     query = """
         select count(*) from features as f join features as l using (crate)
         where f.as_of = $since and l.as_of = $until and l.advisories > f.advisories
     """
-    hit = first_row(context.con, query, {"since": labels.as_of, "until": until})
-    assert hit, "a count has a row"
-    return max(hit[0], 1) * labels.horizon_days / (until - labels.as_of).days
+    counted = first_row(context.con, query, {"since": labels.as_of, "until": until})
+    assert counted, "a count has a row"
+    return max(counted[0], 1) * labels.horizon_days / (until - labels.as_of).days

@@ -1,4 +1,4 @@
-"""Features joined with labels, as the frames that `ml` takes."""
+"""Training data: features joined with labels, as frames for `ml`."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,11 @@ from resources.warehouse.session import view
 if TYPE_CHECKING:
     import pandas as pd
 
-WITHOUT_LISTS = "* exclude (build, tree_vulnerable_names, tree_unmaintained_names)"  # pandas is slow on them
+WITHOUT_LISTS = "* exclude (build, tree_vulnerable_names, tree_unmaintained_names)"  # lists are slow in pandas
 
 
 def attach(context: BuildContext) -> None:
-    """Makes `features` and `labels` of every date that has both visible."""
+    """Creates the views `features` and `labels` over every date that has both."""
     keys = sorted(set(context.store.partitions("features")) & set(context.store.partitions("labels")))
     if not keys:
         raise BadInput("there are no features with labels: materialize features and labels for some as-of dates first")
@@ -27,7 +27,7 @@ def attach(context: BuildContext) -> None:
 
 
 def folds_of(context: BuildContext, target: Target) -> list[Fold]:
-    """The walk forward of a target over all that is labelled. Raises BadInput if there is too little."""
+    """The walk-forward folds of a target over all known labels. Raises BadInput if there are none."""
     found = context.con.execute(
         "select distinct as_of, horizon_days from labels where target = $target and label is not null",
         {"target": target.name},
@@ -39,7 +39,7 @@ def folds_of(context: BuildContext, target: Target) -> list[Fold]:
 
 
 def labelled(context: BuildContext, target: Target, sets: Sequence[LabelSet]) -> "pd.DataFrame":
-    """Rows of `features` of these dates with a bool `label` and `exposure_days`, in the order of date and crate."""
+    """Rows of `features` of these dates with `label` (bool) and `exposure_days`, sorted by date and crate."""
     context.con.execute(
         "create or replace temp table chosen_labels as select unnest($1)::date as as_of, unnest($2) as horizon_days",
         [[s.as_of for s in sets], [s.horizon_days for s in sets]],
@@ -49,12 +49,12 @@ def labelled(context: BuildContext, target: Target, sets: Sequence[LabelSet]) ->
 
 
 def features_of(context: BuildContext, as_of: date) -> "pd.DataFrame":
-    """Every row of `features` of one date, by crate."""
+    """All rows of `features` of one date, sorted by crate."""
     return context.con.execute(f"select {WITHOUT_LISTS} from features where as_of = $1 order by crate", [as_of]).df()
 
 
 def data_hash(context: BuildContext, dates: Iterable[date]) -> str:
-    """A hash of every byte of features and labels of these dates."""
+    """A hash of all bytes of features and labels of these dates."""
     parts = [
         context.store.require(table, str(d)).sha256 for table in ("features", "labels") for d in sorted(set(dates))
     ]

@@ -10,7 +10,7 @@ from assets.features.labels import labels
 from assets.partitions import all_partitions
 from assets.predictions.evaluation import figures_of
 from assets.predictions.report_tables import summary
-from assets.predictions.training import learn
+from assets.predictions.training import train, trained_on
 from assets.predictions.training_data import attach, folds_of
 from assets.schemas.predictions import WALK_FORWARD
 from assets.table_asset import table_asset
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     partitions=None,
 )
 def walk_forward(context: BuildContext, tracking: Tracking) -> pa.Table:
-    """Trains anew for every date that has labels to test on, from what was known by then, and tests there. The last of
-    each target is the model that `predictor` ships. Each test is a run of the MLflow experiment `backtest`."""
+    """For every date with labels to test on, trains a model on what was known by then and tests it. The last model of
+    each target is the one that `predictor` registers. Each test is a run of the MLflow experiment `backtest`."""
     import pandas as pd
 
     attach(context)
     found = [figures for target in TARGETS for figures in _tests(context, tracking, target)]
     if not found:
-        raise BadInput("there is no date to test on: compute features and labels for more dates")
+        raise BadInput("there is no date to test on: materialize features and labels for more dates")
     rows = pd.concat(found, ignore_index=True).sort_values([*WALK_FORWARD.key])
     table = pa.Table.from_pandas(rows[WALK_FORWARD.arrow.names], WALK_FORWARD.arrow, preserve_index=False)
     context.notes["figures"] = summary(context.con, table)
@@ -47,26 +47,24 @@ def walk_forward(context: BuildContext, tracking: Tracking) -> pa.Table:
 
 
 def _tests(context: BuildContext, tracking: Tracking, target: Target) -> "Iterator[pd.DataFrame]":
-    """The figures of each test date of a target; one for which there is too little to learn from is passed over."""
+    """The figures of each test date of a target; dates without enough training data are skipped."""
     try:
         steps = folds_of(context, target)
     except BadInput as error:
         context.log.warning(f"{error}")
         return
-    for fold in steps:
+    for number, fold in enumerate(steps, 1):
         try:
-            model = learn(context, target, fold)
+            model = train(context, target, fold)
         except ValueError as error:
             context.log.warning(f"{target.name} on {fold.test.as_of}: {error}")
             continue
         figures = figures_of(context, target, fold, model)
         if figures.empty:
-            context.log.warning(
-                f"{target.name}: {fold.test.as_of} has labels of one class only: nothing can be measured"
-            )
+            context.log.warning(f"{target.name}: skipped {fold.test.as_of}, since all its labels are of one class")
             continue
         _log(tracking, target, fold, model.digest(), figures)
-        context.log.info(f"{target.name}: tested on {fold.test.as_of}")
+        context.log.info(f"{target.name}: tested on {fold.test.as_of} ({number} of {len(steps)})")
         yield figures.assign(
             target=target.name,
             horizon_days=target.horizon_days,
@@ -76,12 +74,12 @@ def _tests(context: BuildContext, tracking: Tracking, target: Target) -> "Iterat
 
 
 def _log(tracking: Tracking, target: Target, fold: Fold, model_id: str, figures: "pd.DataFrame") -> None:
-    """Metrics by slice into an MLflow run of the test; of the same model on the same date there is one."""
+    """Logs metrics by slice to an MLflow run, one per model and test date."""
     parameters = {
         "target": target.name,
         "test_as_of": str(fold.test.as_of),
         "horizon_days": str(target.horizon_days),
-        "taught_by": ", ".join(f"{s.as_of} over {s.horizon_days} days" for s in fold.train) or "advisories so far",
+        "trained_on": trained_on(fold),
         MODEL_ID: model_id,
     }
     ours = figures[figures["method"] == "model"]

@@ -150,5 +150,5 @@ def _logged(settings: Settings) -> dict[str, str]:
     client = build_resources(settings).tracking.start(BACKTEST)
     (experiment,) = client.search_experiments(filter_string=f"name = '{BACKTEST}'")
     runs = client.search_runs([experiment.experiment_id])
-    assert all("unseen_families.roc_auc" in run.data.metrics and run.data.params["taught_by"] for run in runs)
+    assert all("unseen_families.roc_auc" in run.data.metrics and run.data.params["trained_on"] for run in runs)
     return {run.info.run_id: str(run.info.run_name) for run in runs}

@@ -1,4 +1,4 @@
-"""Drift: the population stability index by hand and by rule, the table on made-up dates, and when the sensor trains."""
+"""Drift: the population stability index, the `drift` table on synthetic dates, and when the sensor retrains."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ from testing.table_builds import build, bundled_resources
 TESTED, MATURED, NOT_YET, AS_OF = "2020-05-01", "2020-06-01", "2020-06-20", "2020-07-20"
 CRATES, TARGET, DAYS = 2000, "maintenance", 43
 NEVER_MOVES = ("pagerank", "patch", "edition")
-# the more versions, the likelier: 10 % or 60 %
+# with more versions the outcome is more likely: 60% instead of 10%
 MODEL = Additive(
     ["versions", *NEVER_MOVES],
     [np.array([5.0]), *[np.array([1.0])] * 3],
@@ -47,18 +47,18 @@ values = st.one_of(st.just(float("nan")), st.integers(-5, 40).map(float))
 samples = st.lists(values, min_size=1, max_size=80).map(np.array)
 
 
-def test_index_of_two_values_by_hand() -> None:
+def test_index_of_two_values() -> None:
     reference, now = np.repeat([0.0, 1.0], [50, 50]), np.repeat([0.0, 1.0], [80, 20])
     assert stability_index(reference, now) == pytest.approx(0.3 * np.log(0.8 / 0.5) - 0.3 * np.log(0.2 / 0.5))
 
 
-def test_index_of_deciles_by_hand() -> None:
-    """All that was spread over ten bins now lies in the first: the others count as MIN_SHARE."""
+def test_index_of_deciles() -> None:
+    """Values that were spread over ten bins are now all in the first; the other shares count as MIN_SHARE."""
     expected = 0.9 * np.log(10) + 9 * (MIN_SHARE - 0.1) * np.log(MIN_SHARE / 0.1)
     assert stability_index(np.arange(100.0), np.full(30, 3.0)) == pytest.approx(expected)
 
 
-def test_what_is_missing_is_a_bin() -> None:
+def test_missing_values_are_a_bin() -> None:
     reference, now = np.repeat([np.nan, 1.0], [10, 90]), np.ones(50)
     expected = (MIN_SHARE - 0.1) * np.log(MIN_SHARE / 0.1) + 0.1 * np.log(1 / 0.9)
     assert stability_index(reference, now) == pytest.approx(expected)
@@ -67,7 +67,7 @@ def test_what_is_missing_is_a_bin() -> None:
 
 
 @given(samples, samples)
-def test_index_is_never_negative_and_needs_no_order(reference: np.ndarray, now: np.ndarray) -> None:
+def test_index_is_never_negative_and_ignores_order(reference: np.ndarray, now: np.ndarray) -> None:
     index = stability_index(reference, now)
     assert index >= 0
     assert stability_index(reference[::-1], np.sort(now)) == index
@@ -86,7 +86,7 @@ def test_calibration_of_known_cases() -> None:
 
 @dataclass(frozen=True)
 class Models(Tracking):
-    """The registry without MLflow: one target has models, tested on the date of each alias."""
+    """A model registry without MLflow: one target has models, tested on the date of each alias."""
 
     folder: str = ""
     tested: dict[str, str] = field(default_factory=dict)
@@ -94,24 +94,24 @@ class Models(Tracking):
     def load(self, name: str, alias: str) -> ModelVersion | None:
         tags = {"test_as_of": self.tested[alias], MODEL_ID: "model"}
         found = ModelVersion(name, "1", "run", tags)
-        vars(found)["model"] = MODEL  # as if it had been read
+        vars(found)["model"] = MODEL  # as if it had been loaded
         return found if name == TARGET else None
 
 
 @cache
 def crates(seed: int) -> pd.DataFrame:
-    """Not to be changed."""
+    """Cached: callers must not modify it."""
     return frame(CRATES, seed)
 
 
 def matured(features: pd.DataFrame) -> pd.Series:
-    """Labels that come true as often as the model says."""
+    """Labels that are positive with the predicted probability."""
     probability = MODEL.probability(MODEL.effects(values_of(features)))
     return pd.Series(np.random.default_rng(7).random(CRATES) < probability)
 
 
 def publish(resources: Resources, table: Table, key: str, rows: pd.DataFrame) -> None:
-    """Rows with the columns that matter; the others are null."""
+    """Publishes rows; columns that they lack are null."""
     names = table.arrow.names
     kept = pa.Table.from_pandas(rows.reindex(columns=names), preserve_index=False)
     nulls = {name: pa.nulls(len(rows)) for name in names if name not in rows}
@@ -123,8 +123,8 @@ def date_of(key: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def warehouse(folder: Path, now: pd.DataFrame, label: Callable[[pd.DataFrame], pd.Series] = matured) -> Resources:
-    """Features of four dates and predictions of the last, labels of two, one of which matured later than the last date,
-    and models tested on the first."""
+    """Features of four dates, predictions of the last, labels of two (one known only after the last date), and models
+    tested on the first."""
     made = replace(
         bundled_resources(folder, folder), tracking=Models(tested={"champion": TESTED, "challenger": TESTED})
     )
@@ -150,11 +150,11 @@ def checked(resources: Resources) -> AssetCheckResult:
 
 
 def moved() -> pd.DataFrame:
-    """Crates that have many more versions than there were."""
+    """Crates with many more versions than before."""
     return crates(4).assign(versions=lambda made: made["versions"] + 9)
 
 
-def test_nothing_drifts_among_like_crates(tmp_path: Path) -> None:
+def test_similar_crates_do_not_drift(tmp_path: Path) -> None:
     made = warehouse(tmp_path, crates(4))
     rows = drift_of(made)
     assert list(rows.index) == ["ece", "predicted_to_observed", *sorted(MODEL.inputs), "probability"]
@@ -165,36 +165,38 @@ def test_nothing_drifts_among_like_crates(tmp_path: Path) -> None:
     assert checked(made).passed
 
 
-def test_drift_of_inputs_and_scores_is_told_in_words(tmp_path: Path) -> None:
+def test_drift_of_inputs_and_scores_is_reported(tmp_path: Path) -> None:
     made = warehouse(tmp_path, moved())
     rows = drift_of(made)
     assert list(rows.index[rows["is_drifted"]]) == ["versions", "probability"]
     before, now = (x["versions"].to_numpy() for x in (crates(1), moved()))
     assert rows.loc["versions", "value"] == stability_index(before, now)
-    said = checked(made)
-    assert not said.passed
-    assert said.severity == AssetCheckSeverity.WARN
-    assert said.metadata["calls_for_training"].value == TARGET
+    result = checked(made)
+    assert not result.passed
+    assert result.severity == AssetCheckSeverity.WARN
+    assert result.metadata["needs_retraining"].value == TARGET
     for words in ("input versions: ", "score probability: ", "(threshold 0.25)"):
-        assert words in str(said.metadata[TARGET].value)
+        assert words in str(result.metadata[TARGET].value)
 
 
-def test_what_no_longer_comes_true_is_drift(tmp_path: Path) -> None:
+def test_miscalibration_is_drift(tmp_path: Path) -> None:
     rows = drift_of(warehouse(tmp_path, crates(4), lambda features: pd.Series(False, range(len(features)))))
     assert list(rows.index[rows["is_drifted"]]) == ["ece", "predicted_to_observed"]
 
 
-def test_labels_must_have_matured_after_the_test(tmp_path: Path) -> None:
+def test_calibration_uses_only_labels_newer_than_the_test(tmp_path: Path) -> None:
     made = warehouse(tmp_path, crates(4))
     later = replace(made, tracking=Models(tested={"champion": MATURED, "challenger": MATURED}))
     assert "calibration" not in set(drift_of(later)["kind"])
 
 
-def test_predictions_of_another_model_are_refused(tmp_path: Path) -> None:
+def test_predictions_of_another_model_raise(tmp_path: Path) -> None:
     made = warehouse(tmp_path, crates(4))
     others = crates(4)[["crate"]].assign(target=TARGET, model_id="another", probability=0.5)
     publish(made, PREDICTIONS, AS_OF, date_of(AS_OF, others))
-    with pytest.raises(BadInput, match="is not the one that predicted 2020-07-20: materialize predictions"):
+    with pytest.raises(
+        BadInput, match="2020-07-20 were not made by the current champion of maintenance: materialize predictions"
+    ):
         build("drift", AS_OF, made)
 
 
@@ -202,31 +204,31 @@ def test_predictions_of_another_model_are_refused(tmp_path: Path) -> None:
     ("drifted", "inputs", "calls"),
     [("probability", 9, [True]), ("ece", 9, [True]), ("input 0", 3, [True]), ("input 0", 4, [False]), ("none", 3, [])],
 )
-def test_what_calls_for_training(drifted: str, inputs: int, calls: list[bool]) -> None:
-    """Scores or calibration by themselves, a third of the inputs; a target of which nothing drifted is not named."""
+def test_rule_for_retraining(drifted: str, inputs: int, calls: list[bool]) -> None:
+    """A drifted score or calibration is enough, or a third of the inputs; targets without drift are omitted."""
     kinds = {"probability": "score", "ece": "calibration"} | {f"input {i}": "input" for i in range(inputs)}
     rows = pd.DataFrame([{"target": "t", "kind": kind, "name": name} for name, kind in kinds.items()])
     with duckdb.connect() as con:
         con.register("drift", rows.assign(value=1.0, threshold=0.25, is_drifted=rows["name"] == drifted))
-        assert [found.calls_for_training for found in drifted_targets(con)] == calls
+        assert [found.needs_retraining for found in drifted_targets(con)] == calls
 
 
 def evaluate(resources: Resources, times: int = 1) -> RunRequest | SkipReason:
-    """What the sensor says the last of so many times."""
+    """The result of the last of `times` evaluations of the sensor."""
     used = {name: getattr(resources, name) for name in ("store", "sessions", "tracking")}
     with DagsterInstance.ephemeral() as instance:
         context = build_sensor_context(instance=instance, resources=used)
-        *_, said = (retrain_on_drift(context) for _ in range(times))
-    assert isinstance(said, RunRequest | SkipReason)
-    return said
+        *_, result = (retrain_on_drift(context) for _ in range(times))
+    assert isinstance(result, RunRequest | SkipReason)
+    return result
 
 
-def reason(said: RunRequest | SkipReason) -> str:
-    assert isinstance(said, SkipReason)
-    return said.skip_message or ""
+def reason(result: RunRequest | SkipReason) -> str:
+    assert isinstance(result, SkipReason)
+    return result.skip_message or ""
 
 
-def test_the_sensor_trains_once_on_drift(tmp_path: Path) -> None:
+def test_sensor_retrains_once_per_drift(tmp_path: Path) -> None:
     made = warehouse(tmp_path, moved())
     assert "drift has not been measured yet" in reason(evaluate(made))
     build("drift", AS_OF, made)
@@ -237,8 +239,8 @@ def test_the_sensor_trains_once_on_drift(tmp_path: Path) -> None:
     assert "already" in reason(evaluate(made, times=2))
 
 
-def test_the_sensor_does_not_train_in_vain(tmp_path: Path) -> None:
-    """A challenger was tested on the newest labels, and did not win."""
+def test_sensor_does_not_retrain_without_new_labels(tmp_path: Path) -> None:
+    """A challenger was already tested on the newest labels and was not promoted."""
     made = warehouse(tmp_path, moved())
     build("drift", AS_OF, made)
     tried = replace(made, tracking=Models(tested={"champion": TESTED, "challenger": NOT_YET}))
@@ -246,10 +248,10 @@ def test_the_sensor_does_not_train_in_vain(tmp_path: Path) -> None:
     assert f"{TARGET} {NOT_YET}" in reason(evaluate(tried))
 
 
-def test_the_sensor_waits_while_nothing_drifts(tmp_path: Path) -> None:
+def test_sensor_skips_without_drift(tmp_path: Path) -> None:
     made = warehouse(tmp_path, crates(4))
     build("drift", AS_OF, made)
-    assert "nothing drifted by 2020-07-20 that calls for training" in reason(evaluate(made))
+    assert "no champion drifted enough by 2020-07-20 to be retrained" in reason(evaluate(made))
     path = made.store.require("drift", AS_OF).path
     path.write_bytes(path.read_bytes()[:-1])
-    assert "was cut: materialize drift for 2020-07-20 again" in reason(evaluate(made))
+    assert "is missing or truncated: materialize drift for 2020-07-20 again" in reason(evaluate(made))

@@ -1,4 +1,4 @@
-"""Who becomes the champion, and why; and a stored model is the model."""
+"""Promotion of challengers, and storage of models."""
 
 import re
 from pathlib import Path
@@ -25,11 +25,11 @@ BASE_RATE = 0.40
 
 
 def figures(**log_loss: float) -> pd.DataFrame:
-    """Rows of `backtests`: the log loss of these methods on all crates, and others that must not count."""
-    said = {"base_rate": BASE_RATE, **log_loss}
-    rows = [(m, "all", "log_loss", value) for m, value in said.items()]
-    rows += [(m, "unseen_families", "log_loss", -value) for m, value in said.items()]
-    rows += [(m, "all", "brier", -value) for m, value in said.items()]
+    """Rows of `backtests`: the log loss of these methods on all crates, and rows that must be ignored."""
+    values = {"base_rate": BASE_RATE, **log_loss}
+    rows = [(m, "all", "log_loss", value) for m, value in values.items()]
+    rows += [(m, "unseen_families", "log_loss", -value) for m, value in values.items()]
+    rows += [(m, "all", "brier", -value) for m, value in values.items()]
     found = pd.DataFrame(rows, columns=["method", "slice", "metric", "value"])
     about = {"low": None, "high": None, "covers": None, "crates": 9, "positives": 3, "model_id": "x"}
     return found.assign(target="maintenance", horizon_days=43, test_as_of=pd.Timestamp(2020, 6, 7).date(), **about)
@@ -47,7 +47,7 @@ def figures(**log_loss: float) -> pd.DataFrame:
         ({"model": 0.38, "champion": 0.39}, True, "promoted: its log loss 0.38000 beats the champion's 0.39000"),
     ],
 )
-def test_the_better_log_loss_on_all_crates_decides(log_loss: dict, promoted: bool, words: str) -> None:
+def test_lower_log_loss_on_all_crates_is_promoted(log_loss: dict, promoted: bool, words: str) -> None:
     verdict = judge(figures(**log_loss))
     assert verdict.promoted is promoted
     assert re.match(words, verdict.words)
@@ -58,14 +58,14 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
     return Tracking(folder=str(tmp_path_factory.mktemp("mlflow")))
 
 
-def test_the_check_moves_the_champion_only_to_what_is_better(tracking: Tracking, tmp_path: Path) -> None:
-    """All challengers are one model: only the figures count."""
+def test_check_promotes_only_better_challengers(tracking: Tracking, tmp_path: Path) -> None:
+    """All challengers are the same model: only the metrics decide."""
     store, client, name = TableStore(root=str(tmp_path)), tracking.start(), "maintenance"
     first = client.get_model_version(name, register(tracking, name, hazard(), {}).version)
     client.delete_registered_model_alias(name, CHAMPION)
 
     def check(**log_loss: float) -> tuple[bool, str | None, str]:
-        """Tests a new challenger: whether the check passed, who is the champion then, and what was said."""
+        """Checks a new challenger: whether the check passed, the champion afterwards, and the verdict."""
         version = str(client.create_model_version(name, str(first.source), first.run_id).version)
         client.set_registered_model_alias(name, CHALLENGER, version)
         rows = pa.Table.from_pandas(figures(**log_loss)[BACKTESTS.arrow.names], BACKTESTS.arrow, preserve_index=False)
@@ -77,13 +77,13 @@ def test_the_check_moves_the_champion_only_to_what_is_better(tracking: Tracking,
         champion = tracking.load(name, CHAMPION)
         return result.passed, champion.version if champion else None, words.split(":")[0]
 
-    assert check(model=0.41) == (False, None, "not promoted")  # nothing would be predicted
+    assert check(model=0.41) == (False, None, "not promoted")  # no champion
     assert check(model=0.39) == (True, "3", "promoted")
     assert check(model=0.39, champion=0.38) == (True, "3", "not promoted")
 
 
 @pytest.mark.parametrize("name", ["quality", "security", "dependency_health"])
-def test_a_stored_model_is_the_model(tracking: Tracking, name: str) -> None:
+def test_stored_model_equals_the_original(tracking: Tracking, name: str) -> None:
     model = model_of(TARGET[name])
     found = register(tracking, name, model, {MODEL_ID: model.digest()})
     assert found.tags[MODEL_ID] == found.model.digest() == model.digest()
