@@ -1,4 +1,4 @@
-"""`crates model fetch`: a named language model, fetched from its publisher and checked, into the data folder."""
+"""`crates model fetch`: fetches a named language model from its publisher into the data folder and checks it."""
 
 import fcntl
 import hashlib
@@ -20,12 +20,13 @@ DEFAULT = "qwen2.5-coder-0.5b"
 
 
 def fetch_model(name: str, folder: Path, url: str, progress: Callable[[int], None]) -> Path:
-    """The checked file of a named model, going on where an earlier fetch was cut. `url` is a mirror, or ''.
+    """Fetches a named model if it is missing, and returns its checked file. Resumes an interrupted fetch.
 
-    `progress` is told the bytes that are there. Raises BadInput, CannotWrite, SourceUnreachable.
+    `url` is a mirror or ''. `progress` receives the number of bytes so far. Raises BadInput, CannotWrite,
+    SourceUnreachable.
     """
     if name not in NAMED:
-        raise BadInput(f"there is no model {name!r}: take one of {', '.join(NAMED)}, or set CRATES_MODEL to a path")
+        raise BadInput(f"there is no model {name!r}: use one of {', '.join(NAMED)}, or set CRATES_MODEL to a path")
     named = NAMED[name]
     final = folder / named.file
     partial = folder / f"{named.file}.part"
@@ -43,26 +44,28 @@ def fetch_model(name: str, folder: Path, url: str, progress: Callable[[int], Non
 
 
 def address(named: NamedModel, url: str) -> str:
-    """Where the file is: at its publisher's, or under the same path of a mirror."""
+    """The address of the file at its publisher, or under the same path of a mirror."""
     path = f"{urlsplit(named.address).path}{named.file}"
     return f"{url.rstrip('/')}{path}" if url else f"{named.address}{named.file}"
 
 
 def _download(named: NamedModel, source: str, partial: Path, progress: Callable[[int], None]) -> None:
-    client = HttpClient(None)  # publishers of models ask for no contact
+    client = HttpClient(None)  # publishers of models do not ask for a contact address
     remote = client.head(source)
     if remote.bytes != named.bytes:
-        raise BadInput(f"{source} has {remote.bytes:,} bytes, expected {named.bytes:,}: take it from another server")
+        raise BadInput(f"{source} has {remote.bytes:,} bytes, expected {named.bytes:,}: use another server")
     missing = named.bytes - (partial.stat().st_size if partial.exists() else 0)
     free = shutil.disk_usage(partial.parent).free
     if missing > free:
-        raise CannotWrite(f"{partial} needs {missing:,} bytes more, {free:,} are free: free space or set CRATES_DATA")
+        raise CannotWrite(
+            f"{partial} needs {missing:,} more bytes, and {free:,} are free: free space or set CRATES_DATA"
+        )
     client.download(remote, 0, remote.bytes, partial, progress)
     with partial.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != named.sha256:
-        partial.unlink()  # going on from wrong bytes would never end
-        raise BadInput(f"{source} has sha256 {found}, expected {named.sha256}: it is deleted; take another server")
+        partial.unlink()  # a resumed fetch would have the same wrong bytes
+        raise BadInput(f"{source} has sha256 {found}, expected {named.sha256}: it was deleted; use another server")
 
 
 def fetch_and_report(settings: Settings, name: str | None) -> None:
@@ -79,4 +82,4 @@ def fetch_and_report(settings: Settings, name: str | None) -> None:
     with Progress(*columns, console=output, disable=not output.is_terminal) as bars:
         bar = bars.add_task(chosen, total=NAMED[chosen].bytes if chosen in NAMED else None)
         path = fetch_model(chosen, settings.models, settings.model_url, lambda done: bars.update(bar, completed=done))
-    print_line(f"{path} is there and checked: `crates demo --model {chosen}` uses it")
+    print_line(f"{path} has the expected sha256: `crates demo --model {chosen}` uses it")

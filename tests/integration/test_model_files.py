@@ -77,7 +77,7 @@ def test_fetch_resumes_the_partial_file_of_an_earlier_one(server: CratesIoServer
 
 def test_wrong_bytes_are_deleted(server: CratesIoServer, tmp_path: Path) -> None:
     server.faults[URL] = [Fault(), Fault(flip_at=MIN_PROGRESS_BYTES)]
-    with pytest.raises(BadInput, match=f"expected {SMALL.sha256}: it is deleted"):
+    with pytest.raises(BadInput, match=f"expected {SMALL.sha256}: it was deleted"):
         fetch(server, tmp_path)
     assert left_in(tmp_path) == set()
     assert fetch(server, tmp_path).read_bytes() == BYTES
@@ -98,14 +98,14 @@ def test_absent_file_and_unknown_name_are_bad_input(server: CratesIoServer, tmp_
     del server.files[URL]
     with pytest.raises(BadInput, match="answered 404"):
         fetch(server, tmp_path)
-    with pytest.raises(BadInput, match=r"no model 'large': take one of qwen2\.5-coder-0\.5b"):
+    with pytest.raises(BadInput, match=r"no model 'large': use one of qwen2\.5-coder-0\.5b"):
         fetch_model("large", tmp_path, server.url, lambda _: None)
 
 
 def test_fetch_needs_enough_free_space(server: CratesIoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9, 9, 1000))
-    with pytest.raises(CannotWrite, match="1,000 are free"):
+    with pytest.raises(CannotWrite, match="and 1,000 are free"):
         fetch(server, tmp_path)
     assert left_in(tmp_path) == set()
 
