@@ -1,4 +1,4 @@
--- What was read in the texts: of each crate the newest text's row, by a model if one wrote it.
+-- Enrichments of the newest text of each crate; a row by a model comes before one without.
 with newest as (
     from enrichments
     qualify row_number() over (
