@@ -1,7 +1,11 @@
 # `make` alone lists what there is. Everything is set up on first use in .venv; everything written goes to $CRATES_DATA.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-export CRATES_DATA ?= $(CURDIR)/data
+ifndef CRATES_DATA
+CRATES_DATA := $(CURDIR)/data
+endif
+# what a user types reaches the commands through the environment, as it is: neither make nor a shell expands it
+$(foreach name,CRATES_DATA NAME Q MODEL PORT SCALES,$(eval override export $(name) := $$(value $(name))))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -16,14 +20,15 @@ help:
 	@echo "make test-slow  the long fuzz and the kills of whole runs: hours"
 	@echo "make ui      the Dagster UI on http://127.0.0.1:3000 (PORT=… for another)"
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
-	@echo "make crate NAME=serde  what the tables say of one crate, in words"
+	@echo "make crate NAME=serde  the scores and known problems of one crate"
 	@echo "make lint    ruff, pyright and the import rules alone"
 	@echo "make bench   timings beside named peers and limits"
 	@echo "make bench-cache  the cache's levels and faults beside named peers and limits"
 	@echo "make bench-enrichment  speed and quality of what is read in texts (MODEL=… for a language model)"
 	@echo "make bench-full  the live source at a share of today's size (SCALES=0.1,0.25,0.5,1.0)"
 	@echo "make lock    the lock files anew from pyproject.toml"
-	@echo "make clean   remove \$$CRATES_DATA ($(CRATES_DATA)) and .venv"
+	@echo "make clean   remove \$$CRATES_DATA ($$CRATES_DATA) and .venv"
+	@echo "All but set-up, tests and locks is the command .venv/bin/crates: see .venv/bin/crates --help"
 
 # uv makes the install take seconds; it comes from the registry like everything else, pinned by hash
 .venv/ready: requirements.lock requirements-setup.lock
@@ -47,17 +52,16 @@ help:
 	@touch $@
 
 model: .venv/ready
-	@$(BIN)/python -m cli.fetch_model $(MODEL)
+	@$(BIN)/crates model fetch $${MODEL:+-- "$$MODEL"}
 
-demo: $(if $(MODEL)$(CRATES_MODEL),.venv/model-ready,.venv/ready)
-	@$(if $(MODEL),CRATES_MODEL="$(MODEL)") $(BIN)/python -m cli.demo
+demo: $(if $(MODEL)$(value CRATES_MODEL),.venv/model-ready,.venv/ready)
+	@$(BIN)/crates demo $${MODEL:+--model "$$MODEL"}
 
 backtest: .venv/ready
-	@$(BIN)/python -m cli.backtest
+	@$(BIN)/crates backtest
 
-refresh: export CRATES_SOURCE := crates.io
 refresh: .venv/ready
-	@$(BIN)/python -m cli.refresh
+	@$(BIN)/crates refresh
 
 test: .venv/dev-ready .venv/model-ready lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -72,27 +76,26 @@ lint: .venv/dev-ready
 	@$(BIN)/sqlfluff lint --quiet . & sqlfluff=$$!; $(BIN)/pyright; pyright=$$?; wait $$sqlfluff && exit $$pyright
 
 ui: .venv/ready
-	@$(BIN)/python -m cli.ui --port $(or $(PORT),3000)
+	@$(BIN)/crates ui $${PORT:+--port "$$PORT"}
 
 sql: .venv/ready
-	@test -e "$(CRATES_DATA)/catalog.duckdb" || { echo "error: no tables in $(CRATES_DATA) yet: run make demo first"; exit 1; }
-	@$(BIN)/duckdb -readonly "$(CRATES_DATA)/catalog.duckdb" $(if $(Q),"$(Q)")
+	@$(BIN)/crates sql $${Q:+-- "$$Q"}
 
 crate: .venv/ready
-	@test -n "$(NAME)" || { echo "error: name a crate: make crate NAME=serde"; exit 1; }
-	@$(BIN)/python -m cli.crate "$(NAME)"
+	@test -n "$$NAME" || { echo "error: name a crate: make crate NAME=serde" >&2; exit 1; }
+	@$(BIN)/crates show -- "$$NAME"
 
 bench: .venv/dev-ready
-	@$(BIN)/python -m benchmarks.features
+	@$(BIN)/crates bench features
 
 bench-cache: .venv/dev-ready
-	@$(BIN)/python -m benchmarks.cache
+	@$(BIN)/crates bench cache
 
 bench-enrichment: .venv/dev-ready .venv/model-ready
-	@$(BIN)/python -m benchmarks.enrichment $(foreach model,$(MODEL),--model $(model))
+	@set -f; for model in $$MODEL; do set -- "$$@" --model "$$model"; done; $(BIN)/crates bench enrichment "$$@"
 
 bench-full: .venv/dev-ready
-	@$(BIN)/python -m benchmarks.full_size $(if $(SCALES),--scales $(SCALES))
+	@$(BIN)/crates bench full $${SCALES:+--scales "$$SCALES"}
 
 COMPILE := uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
@@ -104,4 +107,4 @@ lock: .venv/ready
 	@echo uv | $(COMPILE) - -o requirements-setup.lock
 
 clean:
-	@rm -rf "$(CRATES_DATA)" .venv
+	@rm -rf "$$CRATES_DATA" .venv

@@ -1,5 +1,6 @@
 """The end of `crates demo` and `crates refresh`: the crates that need attention, and what to try next."""
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -106,5 +107,7 @@ def _print_next(names: list[str]) -> None:
         "crates backtest": "every method on every date of the past: docs/backtest.md",
     }
     width = max(map(len, commands)) + 2
+    if "VIRTUAL_ENV" not in os.environ:
+        print_paragraph("`crates` is .venv/bin/crates; `source .venv/bin/activate` puts it on your PATH.")
     for command, meaning in commands.items():
         print_paragraph(meaning, label=f"  {command}", hanging=width + 2)

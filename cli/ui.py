@@ -1,6 +1,8 @@
 """`crates ui`: the Dagster web server and daemon on our instance, until interrupted."""
 
 import os
+import sys
+from pathlib import Path
 
 from cli.processes import program, replace_process, require_free_port
 from cli.terminal import print_line
@@ -19,4 +21,6 @@ def serve_dagster(settings: Settings, port: int, empty: bool) -> None:
     os.chdir(settings.dagster_home)
     print_line(f"Dagster on http://127.0.0.1:{port} (Ctrl-C stops it)")
     command = [program("dg"), "dev", "--host", "127.0.0.1", "--port", str(port), "-w", str(PROJECT / "workspace.yaml")]
-    replace_process(command, {"PYTHONPATH": str(PROJECT)})
+    # it starts other programs of this environment by their names
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    replace_process(command, {"PYTHONPATH": str(PROJECT), "PATH": path})
