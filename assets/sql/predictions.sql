@@ -2,7 +2,12 @@
 -- Needs: `predicted` (crate, target, is_good, and the columns of ml/prediction.py), `evidence` (crate, target, and the
 -- columns of ml/explanation.py), `wording` (ml/features.py), `changes` (crate, target, and the columns of
 -- ml/counterfactuals.py), `tree_evidence`, and `peers` (target, is_good, worst): the crates that a percentile ranks among.
-with evidence_texts as (
+with rounded as (
+    -- one decimal below 10
+    select *, if(abs(value) >= 10, round(value), round(value, 1)) as shown from evidence
+),
+
+evidence_texts as (
     select
         e.crate,
         e.target,
@@ -15,8 +20,8 @@ with evidence_texts as (
         w.zero,
         if(e.is_exact, '', w.bound) as bound,
         e.is_exact,
-        if(e.value >= 10 or e.value = round(e.value), format('{:,}', round(e.value)::hugeint), format('{:,.1f}', e.value)) as number
-    from evidence as e
+        if(e.shown = round(e.shown), format('{:,}', e.shown::hugeint), format('{:,.1f}', e.shown)) as number
+    from rounded as e
     join wording as w on w.feature = e.feature
 ),
 

@@ -19,12 +19,12 @@ with scored as (
             -- an improvement that disappears when rounded is not worth mentioning
             list_filter(changes, lambda c: c.is_advice and round(100 * c.worst) != round(100 * worst))[1:1],
             lambda c: format(
-                '{}: {} of {} {:.0f}% instead of {:.0f}%',
+                '{}: {:.0f}% instead of {:.0f}% {} of {}',
                 upper(c.change[1]) || c.change[2:],
-                if(is_good, 'chance', 'risk'),
-                t.outcome,
                 100 * c.worst,
-                100 * worst
+                100 * worst,
+                if(is_good, 'chance', 'risk'),
+                t.outcome
             )
         ) as changes
     from predictions

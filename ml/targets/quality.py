@@ -6,7 +6,7 @@ from ml.targets.target import Target
 QUALITY = Target(
     name="quality",
     question="Will a project that does not depend on it yet do so in 116 days, and no more drop it than adopt it?",
-    outcome="a new dependent project within 116 days, and no more projects dropping it than adopting it",
+    outcome="a new dependent project within 116 days, with no more projects lost than gained",
     horizon_days=DAYS,
     is_good=True,
     facts="registry",

@@ -65,8 +65,8 @@ WORDS = {
     ("far", "rot"): ("dependency", "mid", "ask mid to upgrade rot to 2.0.0 or later"),
     ("farther", "rot"): ("dependency", "mid", "ask mid to upgrade rot to 2.0.0 or later"),
     ("behind", "rot"): ("you", "behind", "upgrade web to 2.0.0 or later"),
-    ("stuck", "left"): ("nobody", None, "no version of left has a fix: replace it with another crate"),
-    ("stuck_far", "left"): ("nobody", None, "no version of left has a fix: ask box to replace it, or stop using box"),
+    ("stuck", "left"): ("nobody", None, "replace left: no version of it is maintained"),
+    ("stuck_far", "left"): ("nobody", None, "ask box to replace left, or stop using box: no version of left is maintained"),
     ("two_ways", "rot"): (
         "you",
         "two-ways",
@@ -77,18 +77,18 @@ WORDS = {
         "a-mid",
         "ask a-mid to upgrade rot to 2.0.0 or later; another of your dependencies pulls it in too",
     ),
-    ("yanked_fix", "sore"): ("nobody", None, "no version of sore has a fix: replace it with another crate"),
-    ("late_fix", "slow"): ("nobody", None, "no version of slow has a fix: replace it with another crate"),
+    ("yanked_fix", "sore"): ("nobody", None, "replace sore: no version of it has a fix"),
+    ("late_fix", "slow"): ("nobody", None, "replace slow: no version of it has a fix"),
     ("chooses", "rot"): ("you", "chooses", "upgrade choosy to 2.0.0 or later"),
     ("goes_back", "left"): (
         "you",
         "goes-back",
-        "downgrade worse to 1.0.0: every newer version depends on an affected left",
+        "replace worse, or downgrade it to 1.0.0: every newer version depends on an affected left",
     ),
     ("goes_back_itself", "late-rot"): (
         "you",
         "goes-back-itself",
-        "downgrade late-rot to 1.0.0: no newer version has a fix",
+        "replace late-rot, or downgrade it to 1.0.0: no newer version has a fix",
     ),
     # a pre-release only where no newer release has a fix
     ("early", "rot"): ("you", "early", "upgrade soon to 2.0.0-rc.1 or later"),

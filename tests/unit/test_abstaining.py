@@ -79,7 +79,7 @@ def test_at_the_minimum_coverage_a_score_is_shown(scores: dict[str, dict], crate
     assert (row["maintenance"], row["maintenance_probability"], row["maintenance_best"]) == (0.2, 0.3, 0.4)
     assert row["coverage"] == min(0.9, ENOUGH[crate])
     assert "Versions published: 1 (a new version is more likely)" in row["evidence"]
-    assert "Update everything: chance of a new version within 43 days 50% instead of 20%" in row["changes"]
+    assert "Update everything: 50% instead of 20% chance of a new version within 43 days" in row["changes"]
 
 
 def test_score_without_a_champion_is_null_and_listed(scores: dict[str, dict]) -> None:
@@ -97,4 +97,4 @@ def test_score_of_an_unwanted_outcome_is_the_chance_that_it_does_not_happen(scor
         ends = (row[score], row[f"{score}_probability"], row[f"{score}_best"])
         assert ends == pytest.approx((0.6, 0.7, 0.8))
     assert "Versions published: 1 (a vulnerability advisory is more likely)" in row["evidence"]
-    assert "Update everything: risk of a vulnerability advisory within 16 months 50% instead of 40%" in row["changes"]
+    assert "Update everything: 50% instead of 40% risk of a vulnerability advisory within 16 months" in row["changes"]

@@ -134,6 +134,8 @@ WORDS = [
     ("days_since_release_min", 1567, True, "No release for 1,567 days"),
     ("days_since_release_max", 1567, True, "No release for 1,567 days"),
     ("days_since_release_min", 1, True, "No release for 1 day"),
+    ("days_since_release_min", 4.97, True, "No release for 5 days"),
+    ("days_since_release_min", 2.5, True, "No release for 2.5 days"),
     ("days_since_release_min", 0, True, "Released on the as-of date"),
     ("days_since_release_min", 36.4, False, "No release for at least 36 days"),
     ("days_since_release_max", 36.4, False, "No release for up to 36 days"),
@@ -144,7 +146,7 @@ WORDS = [
     ("releases_90d_min", 0, False, "Possibly no release in the last 90 days"),
     ("releases_90d_max", 0, True, "No release in the last 90 days"),
     ("edition", 2018, True, "Rust edition: 2018"),
-    ("pagerank", 3.25, True, "Importance in the dependency graph: 3.2 times the average crate's"),
+    ("pagerank", 3.25, True, "Importance in the dependency graph: 3.3 times the average crate's"),
     ("downloads_30d", 1234567, True, "Downloads in the last 30 days: 1,234,567"),
 ]
 

@@ -98,7 +98,8 @@ named as (
         steps[-1] as culprit,
         steps[-2] as holder,
         steps[fix_step] as actor,
-        steps[fix_step + 1] as upgraded
+        steps[fix_step + 1] as upgraded,
+        if(issue = 'unmaintained', 'is maintained', 'has a fix') as has_fix
     from paths
 ),
 
@@ -128,26 +129,30 @@ select
     case when n.fix_step is null then 'nobody' when n.fix_step = 1 then 'you' else 'dependency' end as fixable_by,
     n.actor.name as actor,
     case
-        when n.fix_step is null and len(n.path) = 2
-            then format('no version of {} has a fix: replace it with another crate', n.culprit.name)
+        when n.fix_step is null and len(n.path) = 2 then format('replace {}: no version of it {}', n.culprit.name, n.has_fix)
         when n.fix_step is null
             then format(
-                'no version of {} has a fix: ask {} to replace it, or stop using {}', n.culprit.name, n.holder.name, n.path[2]
+                'ask {} to replace {}, or stop using {}: no version of {} {}',
+                n.holder.name,
+                n.culprit.name,
+                n.path[2],
+                n.culprit.name,
+                n.has_fix
             )
         when n.fix_step = 1 and n.upgraded.is_newer
             then format('upgrade {} to {} or later', n.upgraded.name, n.upgraded.fixed)
         when n.fix_step = 1 and len(n.path) = 2
-            then format('downgrade {} to {}: no newer version has a fix', n.upgraded.name, n.upgraded.fixed)
+            then format('replace {}, or downgrade it to {}: no newer version {}', n.upgraded.name, n.upgraded.fixed, n.has_fix)
         when n.fix_step = 1
             then format(
-                'downgrade {} to {}: every newer version depends on an affected {}',
+                'replace {}, or downgrade it to {}: every newer version depends on an affected {}',
                 n.upgraded.name,
                 n.upgraded.fixed,
                 n.culprit.name
             )
         when n.upgraded.is_newer
             then format('ask {} to upgrade {} to {} or later', n.actor.name, n.upgraded.name, n.upgraded.fixed)
-        else format('ask {} to downgrade {} to {}', n.actor.name, n.upgraded.name, n.upgraded.fixed)
+        else format('ask {} to replace {}, or to downgrade it to {}', n.actor.name, n.upgraded.name, n.upgraded.fixed)
     end || case
         when len(h.through) = 2 then '; another of your dependencies pulls it in too'
         when len(h.through) > 2 then format('; {} other dependencies of yours pull it in too', len(h.through) - 1)
