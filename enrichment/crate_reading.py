@@ -9,7 +9,7 @@ from enrichment.answer import read_answer
 from enrichment.asides import is_aside
 from enrichment.evidence import Evidence
 from enrichment.language import language
-from enrichment.passages import Field, Passage, Reading, read
+from enrichment.passages import Field, Passage, Reading, read_texts
 from enrichment.prompt import messages
 
 _MAX_SENTENCES = 10
@@ -55,7 +55,7 @@ class CrateReading:
 
     def __init__(self, text: CrateText) -> None:
         self._text = text
-        self._reading: Reading = read(text.description, text.readme)
+        self._reading: Reading = read_texts(text.description, text.readme)
 
     @cached_property
     def language(self) -> str | None:

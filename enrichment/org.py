@@ -24,7 +24,10 @@ _DROPPED = re.compile(
     r"|[<\[]\d{4}-\d\d-\d\d[^\]>\n]{0,40}[>\]]|\\\\(?=\n|$)"
 )
 _LINK = re.compile(rf"(\[\[[^\[\]\n]{{1,300}}\]\[)({_LABEL})(\]\])")
-_EMPHASIS = re.compile(r"(?<![\w/=~+])([=~/+])(?=[^\s=~/+])([^=~/+\n]{0,200}[^\s=~/+])(\1)(?![\w/=~+])")
+_EMPHASIS = tuple(
+    re.compile(rf"(?<![\w/=~+]){mark}(?=\S)([^{mark}\n]{{1,200}})(?<=\S){mark}(?!\w)")
+    for mark in ("=", "~", "/", r"\+")
+)
 
 
 def mask_org(text: str) -> str:
@@ -112,5 +115,6 @@ def _text(line: str) -> str:
 def _inline(text: str) -> str:
     text = _DROPPED.sub(lambda found: overwrite(found[0], DROP), text)
     text = _LINK.sub(lambda found: LINK * len(found[1]) + found[2] + LINK_END * len(found[3]), text)
-    text = _EMPHASIS.sub(lambda found: DROP + found[2] + DROP, text)
+    for pattern in _EMPHASIS:
+        text = pattern.sub(lambda found: DROP + found[1] + DROP, text)
     return _TERM.sub(lambda found: overwrite(found[0], BREAK), text)

@@ -75,12 +75,7 @@ class Reading:
     headings: list[str]
 
 
-def passages(description: str | None, readme: str | None) -> list[Passage]:
-    """The prose of both texts in reading order. Never raises."""
-    return read(description, readme).passages
-
-
-def read(description: str | None, readme: str | None) -> Reading:
+def read_texts(description: str | None, readme: str | None) -> Reading:
     """The prose of both texts in reading order, at most `MAX_PASSAGES`, and the README's headings. Never raises."""
     found = list(_of_description((description or "")[:MAX_DESCRIPTION_CHARACTERS]))
     headings: list[str] = []

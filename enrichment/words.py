@@ -81,7 +81,7 @@ class Words:
 
     @property
     def all(self) -> frozenset[tuple[str, bool]]:
-        """Both."""
+        """Content and neutral words."""
         return self.content | self.neutral
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.golden.labels import GoldenCrate
 from enrichment.evidence import Evidence
-from enrichment.passages import Passage, read
+from enrichment.passages import Passage, read_texts
 from enrichment.sentences import sentences
 
 _WORDS = re.compile(r"\w+")
@@ -76,7 +76,7 @@ def _supported(crate: GoldenCrate, row: Row) -> Verdict:
     spans = [Passage(s["field"], s["start"], s["end"], s["text"]) for s in row["spans"]]
     sources = {"description": crate.description or "", "readme": crate.readme or ""}
     exact = all(sources[s.field][s.start : s.end] == s.text for s in spans)
-    clean = [p for p in read(crate.description, crate.readme).passages if (p.field, p.start) in _places(spans)]
+    clean = [p for p in read_texts(crate.description, crate.readme).passages if (p.field, p.start) in _places(spans)]
     evidence = Evidence(clean, [crate.name.replace("-", " ").replace("_", " ")])
     claims = [row["summary"][a:b] for a, b in sentences(row["summary"])]
     return exact and bool(claims) and all(evidence.support(claim) for claim in claims)
@@ -128,7 +128,7 @@ def real_use_cases(crates: Iterable[GoldenCrate], rows: Iterable[Row]) -> tuple[
 
 
 def _headings(crate: GoldenCrate) -> set[str]:
-    return {heading.lower() for heading in read(crate.description, crate.readme).headings} | PROMPT_WORDS
+    return {heading.lower() for heading in read_texts(crate.description, crate.readme).headings} | PROMPT_WORDS
 
 
 def accuracy_by_margin(crates: Iterable[GoldenCrate], rows: Iterable[Row], parts: int = 3) -> Iterator[str]:

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from enrichment.evidence import Evidence
-from enrichment.passages import passages
+from enrichment.passages import Passage, read_texts
 from enrichment.words import stem
 from resources.common.settings import PROJECT
 
@@ -13,6 +13,10 @@ DESCRIPTIONS = {
     row["name"]: row["description"] for row in csv.DictReader((PROJECT / "sample" / "descriptions.csv").open())
 }
 PARSER = "Parses JSON 1.2 files asynchronously without copying, for use in serde_json servers."
+
+
+def passages(description: str | None, readme: str | None) -> list[Passage]:
+    return read_texts(description, readme).passages
 
 
 @pytest.mark.parametrize(

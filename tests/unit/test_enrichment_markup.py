@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from enrichment.crate_reading import CrateReading, CrateText
 from enrichment.markup_format import markup_format
-from enrichment.passages import passages, read
+from enrichment.passages import Passage, read_texts
 from testing.fuzzing import times
 
 SENTENCE = "A parser for the logs of web servers."
@@ -29,6 +29,10 @@ SHOWN = {
     "cell": "| a | b |\n|---|---|\n| {} | c |",
     "escaped": "Escapes \\{} in pages.",
 }
+
+
+def passages(description: str | None, readme: str | None) -> list[Passage]:
+    return read_texts(description, readme).passages
 
 
 def texts(readme: str) -> list[str]:
@@ -73,6 +77,8 @@ def test_name_of_an_element_in_a_sentence_stays() -> None:
         "   <!-- hidden words\n~~~\nmore hidden words\n~~~\n-->",
         "- <!-- hidden words\n\n  more hidden words -->",
         "> <!-- hidden words\n> more hidden words -->",
+        "[//]: # (hidden words)",
+        "[comment]: <> (hidden words)",
         "Read <!-- hidden words --> these.",
         "Read <!-- hidden\nwords --> these.",
         "<div>\n  <!-- hidden words\n\n  more hidden words -->\n</div>",
@@ -153,7 +159,7 @@ ASCIIDOC_TITLE = "= Foo: a title of words\n"
 def test_hidden_text_of_asciidoc_is_not_read(hidden: str) -> None:
     readme = f"{ASCIIDOC_TITLE}\n{hidden}\n\n{SENTENCE}\n"
     assert texts(readme) == [SENTENCE]
-    assert read(None, readme).headings == ["Foo: a title of words"]
+    assert read_texts(None, readme).headings == ["Foo: a title of words"]
     assert texts(f"{ASCIIDOC_TITLE}{hidden}\n\n{SENTENCE}\n")[-1] == SENTENCE
 
 
@@ -215,7 +221,7 @@ ORG_TITLE = "#+TITLE: A title of words\n"
 def test_hidden_text_of_org_is_not_read(hidden: str) -> None:
     readme = f"{ORG_TITLE}\n{hidden}\n\n{SENTENCE}\n"
     assert texts(readme) == [SENTENCE]
-    assert "hidden" not in " ".join(read(None, readme).headings).lower()
+    assert "hidden" not in " ".join(read_texts(None, readme).headings).lower()
     assert texts(f"{ORG_TITLE}{hidden}\n{SENTENCE}\n") == [SENTENCE]
 
 
@@ -226,6 +232,7 @@ def test_hidden_text_of_org_is_not_read(hidden: str) -> None:
         ("* Foo\n      Reads the logs.\n\n      And writes them.", ["Reads the logs.", "And writes them."]),
         ("Reads [[https://a.b][the *logs*]] of =servers= and ~files~.[fn:1]", ["Reads the logs of servers and files."]),
         ("Reads [[https://a.b][the logs\n  of servers]].", ["Reads the logs of servers."]),
+        ("Reads ~(a/b c)~ and =x+y= of files.", ["Reads (a/b c) and x+y of files."]),
         ("Reads /all/ of +some+ a/b/c paths.", ["Reads all of some a/b/c paths."]),
         ("- Reads logs\n  - Writes logs\n1) Sorts logs", ["Reads logs", "Writes logs", "Sorts logs"]),
         ("#+begin_quote\nReads the logs.\n#+end_quote", ["Reads the logs."]),

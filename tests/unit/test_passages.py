@@ -4,9 +4,13 @@ import pytest
 from hypothesis import given, settings
 
 from enrichment.masking import mask_readme
-from enrichment.passages import MAX_PASSAGES, MAX_README_CHARACTERS, passages, read
+from enrichment.passages import MAX_PASSAGES, MAX_README_CHARACTERS, Passage, read_texts
 from testing.fuzzing import times
 from testing.hostile_texts import SOUP
+
+
+def passages(description: str | None, readme: str | None) -> list[Passage]:
+    return read_texts(description, readme).passages
 
 
 def texts(readme: str) -> list[str]:
@@ -74,7 +78,7 @@ def test_items_have_their_section() -> None:
 def test_restructuredtext_titles_are_headings_and_directives_are_left_out() -> None:
     readme = ".. image:: a\n   :target: b\n\nFoo\n~~~\n\nReads ``foo`` files.\n\n.. code:: rust\n\n   let some words;\n"
     assert texts(readme) == ["Reads foo files."]
-    assert read(None, readme).headings == ["Foo"]
+    assert read_texts(None, readme).headings == ["Foo"]
 
 
 def test_description_comes_first_and_may_be_indented() -> None:
