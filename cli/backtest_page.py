@@ -1,4 +1,4 @@
-"""docs/backtest.md: fixed sentences here, every figure from the queries in `assets/sql/backtest/`."""
+"""docs/backtest.md: fixed sentences, with every number from the queries in `assets/sql/backtest/`."""
 
 import duckdb
 
@@ -7,65 +7,66 @@ from resources.warehouse.session import run_script, set_variables
 
 PAGE = """# Backtest
 
-Written by `make backtest` from the table `walk_forward`: no figure is typed by hand; the same data give the same page.
+Written by `crates backtest` from the table `walk_forward`: every number is computed, and the same data give the same page.
 Registry: {source}, snapshot of {taken_at} UTC, advisories up to {advisories_read_at} UTC (sha256 {source_sha256:.16}).
 
-Each test plays the past again: a model learns from what was known on the test date, says of each crate what will come,
-and is held against what came. All methods are given the same crates, as they stood on that date. How the models are
-made, and what was seen of the test dates before, is told in [predictions.md](predictions.md).
+Each test repeats the past: a model is trained on what was known on the test date, predicts an outcome for each crate, and
+is compared with what happened. All methods get the same crates with the features of that date.
+[predictions.md](predictions.md) describes the models, and what was seen of the test dates before.
 
 {dates}
 
-A family is all crates whose names begin with the same word: mostly one project's. Figures are on families never seen:
-what is said of a crate comes from a model that no crate of its family has taught; tables by slice have the model as
-shipped beside it. In [brackets]: 95 % of the resamples, which draw families, not crates.
+A family is the set of crates whose names begin with the same word, mostly those of one project. Metrics are on unseen
+families: each crate is predicted by a model that was trained without its family. The tables by slice also have the
+released model. Brackets contain 95% of the resamples, which draw whole families.
 
-## In short
+## Summary
 
-On the newest test date. Our model is **ahead** where all of the interval of its gain over a method is above 0,
-**behind** where it is below 0, and **not surely ahead** where it includes 0. Of signals and formulas, the one that did
-best by that metric is shown; the last column counts all methods.
+For the newest test date. Our model is **ahead** of a method if the whole interval of its gain is above 0, **behind** if it
+is below 0, and **not clearly ahead** if it includes 0. Of signals and formulas, the best one by the metric is shown. The
+last column counts all methods.
 
 {summary}
 
-ROC-AUC: how often a crate for which it came true stands above one for which it did not; 0.5 is chance. PR-AUC: average
-precision; chance is the share for which it came true.
+ROC-AUC is the share of pairs of a positive and a negative crate in which the positive one is ranked first; 0.5 is chance.
+PR-AUC is the average precision; chance is the share of positives.
 
-How far the model's probabilities can be taken as such:
+The quality of the model's probabilities:
 
 {summary_of_probabilities}
 
-Brier skill: how much less squared error than from always saying the share that came true (1 is perfect; below 0 is
-worse). ECE: how far apart what was said and what came are on average, in ten groups by what was said. Accuracy says
-"yes" from 0.5 on; the majority share is what always giving the more frequent answer would reach. Balanced accuracy says
-"yes" above the mean probability, and is 50 % by chance.
+Brier skill is the reduction of the squared error compared with predicting the share of positives for every crate: 1 is
+perfect, and below 0 is worse. ECE is the mean difference between predicted and observed share in ten groups sorted by
+prediction. Accuracy predicts a positive from a probability of 0.5 on; the majority share is what always predicting the
+more frequent class achieves. Balanced accuracy predicts a positive above the mean probability, and is 50% by chance.
 
 {targets}
-## What is compared
+## Methods
 
-A formula is computed from what the source has; what is lacking counts neither for nor against. Signals and formulas
-stand in the direction that ranks the tested crates better, even where a formula means the opposite.
+A formula is computed from the columns that the source has; missing parts count neither for nor against a crate. Signals
+and formulas are used in the direction that ranks the tested crates better, even if a formula means the opposite.
 
 {coverage}
 """
 
 TARGET = """## {target}
 
-{question} Asked on {test_as_of} of {crates:,} crates; it came true for {positives:,} ({share}).
+{question} Tested on {test_as_of} for {crates:,} crates: {positives:,} positives ({share}).
 
-How well each method ranks, and how far our model is ahead of it:
+Ranking by each method, and the gain of our model over it:
 
 {ranking}
 
-What is found in the first 100, 500, 1 % and 10 % (P: precision, the share that came true; R: recall, of all that did):
+The first 100, 500, 1% and 10% of the ranking. P is precision, the share of positives among them; R is recall, the share
+of all positives that are among them:
 
 {top}
 
-Methods that say a probability:
+Methods that predict a probability:
 
 {probabilities}
 
-Our model by kind of crate (for how many of how many it came true); dependents are families other than the crate's own:
+Our model by group of crates (positives of crates); dependents are other families that depend on the crate:
 
 {slices_ranking}
 
@@ -73,7 +74,7 @@ Our model by kind of crate (for how many of how many it came true); dependents a
 
 {slices_probabilities}
 
-Our model on every test date, learnt from what was known then:
+Our model on every test date, trained on what was known by then:
 
 {walk}
 
@@ -106,5 +107,5 @@ def _section(con: duckdb.DuckDBPyConnection, facts: dict) -> str:
 
 
 def _choose(con: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Makes `chosen` (name, figures, place), which the tables of figures are of."""
+    """Creates `chosen` (name, figures, place): the rows of the following tables."""
     con.execute(f"create or replace temp table chosen as {(QUERIES / f'{query}.sql').read_text()}")

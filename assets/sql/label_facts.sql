@@ -1,12 +1,12 @@
--- What targets/*.sql read, for the instants of `label_instants` (name, instant): 'now' and the horizons in days.
--- Needs: the registry tables, `target_horizons`, `built_crates` (crate, build: features as of now).
+-- The facts that targets/*.sql read, at the instants of `label_instants` (name, instant): 'now' and the horizons in days.
+-- Needs: the registry tables, `target_horizons`, and `built_crates` (crate, build) as of now.
 
--- The instants whose registry is known: outcomes that the advisories tell reach further.
+-- The instants at which the registry is known; advisories are known for longer.
 create or replace temp view registry_instants as
 from label_instants
 where name = 'now' or name in (select horizon_days::varchar from target_horizons where facts = 'registry');
 
--- Who builds on a crate of another family.
+-- Edges between crates of different families.
 create or replace temp table independent_edges as
 select e.instant_name, e.dependent_id, e.crate_id, crate_family(s.canonical_name) as family
 from built_edges_at('registry_instants') as e
@@ -14,7 +14,7 @@ join crates as s on s.id = e.dependent_id
 join crates as t on t.id = e.crate_id
 where crate_family(s.canonical_name) != crate_family(t.canonical_name);
 
--- Vulnerability advisories that became known after the as-of instant, as last revised, and were not withdrawn.
+-- Vulnerability advisories that became known after the as-of instant, in their latest revision, unless withdrawn.
 create or replace temp table later_advisories as
 with newest as (
     from advisories
@@ -25,7 +25,7 @@ select id, canonical_name, informational, known_at, patched, unaffected
 from newest
 where known_at > getvariable('known_at') and informational is null and withdrawn is null;
 
--- Which versions that builds resolve to they affect: judged by the step of features that judges known ones.
+-- Input of features/05_advisories.sql, which selects the versions of builds that these advisories affect.
 create or replace temp view known_advisories as from later_advisories;
 
 create or replace temp table known_versions as

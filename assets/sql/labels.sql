@@ -1,7 +1,6 @@
--- What happened to each crate known at the as-of instant, by the end of each target's horizons.
--- A label is null (censored) while the horizon has not passed, or where the source does not know exactly what existed at
--- its end. Needs: `target_horizons` (target, horizon_days, ends_at, censored) and `outcomes` (target, horizon_days,
--- crate_id): the crates for which a target came true, from targets/*.sql.
+-- The label of each crate known at the as-of instant, per target and horizon. It is null (censored) while the horizon has not
+-- passed, or if the source does not know exactly what existed at its end. Needs: `target_horizons` (target, horizon_days,
+-- ends_at, censored) and `outcomes` (target, horizon_days, crate_id): the positives, from targets/*.sql.
 with known_crates as (
     select c.id as crate_id, c.canonical_name as crate, crate_family(c.canonical_name) as family
     from crates as c

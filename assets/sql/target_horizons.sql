@@ -1,5 +1,5 @@
--- When each horizon ends, and why its labels cannot be known, if they cannot. What the registry tells is known until the
--- snapshot, where it knows exactly what existed; advisories are exact and known until the last that was read.
+-- The end of each horizon, and why its labels are not known, if they are not. The registry is known until the snapshot,
+-- except where its dates are inexact; advisories are known until the last revision read.
 -- Needs: `wanted_horizons` (target, horizon_days, facts).
 with ends as (
     select *, getvariable('known_at') + to_days(horizon_days) as ends_at from wanted_horizons

@@ -1,5 +1,4 @@
--- Features with the label of one target, where it is known. Needs: `features`, `labels`, and `chosen_labels` (as_of,
--- horizon_days): which dates, and over how many days.
+-- Features with the known labels of one target. Needs: `features`, `labels`, and `chosen_labels` (as_of, horizon_days).
 select f.* exclude (build, tree_vulnerable_names, tree_unmaintained_names), l.label, l.horizon_days as exposure_days
 from features as f
 join chosen_labels as s using (as_of)

@@ -1,5 +1,5 @@
--- Expected events over each build: the sum over the crates in it, each once. In integers of 1e-15, so that the order of
--- summing changes no bit. Coverage is the mean of theirs; a build without crates holds no unknown.
+-- Expected events of each build: the sum over its crates, each counted once, in integers of 1e-15 so that the order of sums
+-- changes no bit. Coverage is the mean over its crates, and 1 for an empty build.
 -- Needs: `builds` (crate, build) and `crate_hazards` (crate, events, events_low, events_high, coverage).
 with members as (
     select distinct crate, split_part(spec, '@', 1) as member

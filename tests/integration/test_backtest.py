@@ -1,4 +1,4 @@
-"""`make backtest`: what its page claims, what it runs, and that a second run adds nothing."""
+"""`crates backtest`: the claims of its page, the runs it executes, and that a second run adds nothing."""
 
 from datetime import date, datetime
 from io import StringIO
@@ -24,7 +24,7 @@ GAINS: dict[str, Interval] = {"recency": (0.01, 0.03), "lib_rs": (-0.01, 0.03), 
 
 
 def rows_of(target: str, slice_: str, test_as_of: date = date(2020, 6, 7)) -> list[dict]:
-    """Rows of one slice of a test: the model, the base rate and GAINS of the model over three others."""
+    """Rows of one slice of a test: the model, the base rate, and the GAINS of the model over three other methods."""
     values: list[tuple[str, str, float, Interval | None]] = [
         ("model", "precision_at_100", 0.42, None),
         ("model", "brier", 0.0625, None),
@@ -78,11 +78,11 @@ def rows() -> list[dict]:
     ("method", "gain"),
     [
         ("recency", "0.020 [0.010, 0.030] ahead"),
-        ("lib_rs", "0.010 [-0.010, 0.030] not surely ahead"),
+        ("lib_rs", "0.010 [-0.010, 0.030] not clearly ahead"),
         ("pagerank", "-0.020 [-0.030, -0.010] behind"),
     ],
 )
-def test_claims_go_by_the_interval(rows: list[dict], method: str, gain: str) -> None:
+def test_claims_follow_the_interval(rows: list[dict], method: str, gain: str) -> None:
     assert row_of(page(rows), method)[3:] == [gain, gain]
 
 
@@ -91,31 +91,31 @@ def test_summary_shows_the_best_of_each_kind(rows: list[dict]) -> None:
     assert found[2:6] == [
         "ROC-AUC",
         "0.750",
-        "0.500, not surely ahead".replace("0.500", "0.750"),
+        "0.500, not clearly ahead".replace("0.500", "0.750"),
         "recency 0.750, ahead",
     ]
     # both formulas have the same figure: the first by name
-    assert found[6:] == ["", "lib_rs 0.750, not surely ahead", "1 of 4"]
+    assert found[6:] == ["", "lib_rs 0.750, not clearly ahead", "1 of 4"]
 
 
-def test_probabilities_stand_beside_the_majority(rows: list[dict]) -> None:
-    found = row_of(page(rows), "maintenance | 10.0 %")
-    assert found[2:6] == ["0.250 [0.200, 0.300]", "0.0123 [0.0100, 0.0200]", "91.2 %", "90.0 %"]
+def test_accuracy_is_shown_with_the_majority_share(rows: list[dict]) -> None:
+    found = row_of(page(rows), "maintenance | 10.0%")
+    assert found[2:6] == ["0.250 [0.200, 0.300]", "0.0123 [0.0100, 0.0200]", "91.2%", "90.0%"]
 
 
-def test_every_date_is_shown_and_the_newest_counts(rows: list[dict]) -> None:
+def test_every_date_is_shown_and_the_newest_is_summarized(rows: list[dict]) -> None:
     text = page(rows)
     assert row_of(text, "maintenance | 43") == ["maintenance", "43", "2020-05-09, 2020-06-07"]
     assert row_of(text, "2020-05-09")[1] == row_of(text, "2020-06-07")[1] == "200 of 2,000"
-    assert "Asked on 2020-06-07 of 2,000 crates; it came true for 200 (10.0 %)." in text
+    assert "Tested on 2020-06-07 for 2,000 crates: 200 positives (10.0%)." in text
 
 
-def test_a_slice_without_figures_says_so(rows: list[dict]) -> None:
+def test_slice_without_metrics_is_marked(rows: list[dict]) -> None:
     text = page(rows)
-    assert row_of(text, "new since the training (none, or too few to measure)")[1:] == [""] * 5
-    assert row_of(text, "all, by the model as shipped (200 of 2,000)")[1] == "0.750 [0.700, 0.800]"
+    assert row_of(text, "new since training (none, or too few to measure)")[1:] == [""] * 5
+    assert row_of(text, "all, by the released model (200 of 2,000)")[1] == "0.750 [0.700, 0.800]"
     of_security = text[text.index("## security") :]
-    assert row_of(of_security, "all, by the model as shipped (none, or too few to measure)")[1:] == [""] * 5
+    assert row_of(of_security, "all, by the released model (none, or too few to measure)")[1:] == [""] * 5
 
 
 def test_same_rows_give_the_same_page(rows: list[dict]) -> None:

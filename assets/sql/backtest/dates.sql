@@ -1,4 +1,4 @@
--- What was tested when.
+-- The test dates of each target.
 select
     target,
     horizon_days as "days ahead",

@@ -1,4 +1,5 @@
--- All methods on the newest test of a target, families never seen: ours, the base rate, logistic regression, then the best first.
+-- All methods on the newest test of a target, on unseen families: our model, the base rate, logistic regression, then the rest
+-- from best to worst.
 select
     method as name,
     figures,

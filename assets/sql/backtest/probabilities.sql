@@ -1,4 +1,4 @@
--- How far the probabilities of the chosen can be taken as such. Without Brier score: a rank, no probability.
+-- The quality of the probabilities of `chosen`; methods that only rank have no Brier score.
 select
     name,
     four(figures['brier'].value) as "Brier score",

@@ -1,4 +1,4 @@
--- How well the chosen rank, and how far ours is ahead of each.
+-- Ranking metrics of `chosen`, and the gain of our model over each.
 select
     name,
     ranged(figures['roc_auc']) as "ROC-AUC",

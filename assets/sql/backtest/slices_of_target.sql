@@ -1,9 +1,9 @@
--- Ours on every slice of the newest test of a target; a slice with too few of a class has no figures.
+-- Our model on every slice of the newest test of a target; a slice with too few of a class has no metrics.
 with slices as (
     from (values
-        (1, 'all', 'all, by the model as shipped'),
-        (2, 'unseen_families', 'all, each by a model that never saw its family'),
-        (3, 'new_crates', 'new since the training'),
+        (1, 'all', 'all, by the released model'),
+        (2, 'unseen_families', 'all, each by a model trained without its family'),
+        (3, 'new_crates', 'new since training'),
         (4, 'dependents_0', '0 dependents'),
         (5, 'dependents_1_2', '1 or 2 dependents'),
         (6, 'dependents_0_2', '0 to 2 dependents'),

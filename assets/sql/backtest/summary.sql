@@ -1,4 +1,4 @@
--- Per target, on families never seen: ours beside the best of each kind, and how many of all it is surely ahead of.
+-- Per target, on unseen families: our model, the best method of each kind, and how many methods our model is ahead of.
 with metrics as (
     from (values (1, 'ROC-AUC', 'roc_auc'), (2, 'PR-AUC', 'average_precision')) as m (place, metric, key)
 ),

@@ -1,7 +1,7 @@
--- Per target, on families never seen: how far the model's probabilities can be taken as such.
+-- Per target, on unseen families: the quality of the model's probabilities.
 select
     target,
-    percent(positives / crates) as "came true",
+    percent(positives / crates) as "positives",
     ranged(figures['brier_skill']) as "Brier skill",
     finely_ranged(figures['ece']) as "ECE",
     percent(figures['accuracy'].value) as accuracy,

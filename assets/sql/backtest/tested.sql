@@ -1,4 +1,4 @@
--- The figures of each test side by side, and how they are written. Needs: `rows_of_tests` (rows of `backtests` or
+-- The metrics of each test as columns, and macros that format them. Needs: `rows_of_tests` (rows of `backtests` or
 -- `walk_forward`) and `methods` (method, kind).
 create or replace temp table tested as
 select
@@ -20,19 +20,19 @@ group by target, horizon_days, test_as_of, slice, method, kind, crates, positive
 
 create or replace temp macro three(number) as printf('%.3f', round(number, 3) + 0);
 create or replace temp macro four(number) as printf('%.4f', round(number, 4) + 0);
-create or replace temp macro percent(number) as printf('%.1f %%', 100 * number);
+create or replace temp macro percent(number) as printf('%.1f%%', 100 * number);
 
--- With its interval.
+-- A metric with its interval.
 create or replace temp macro ranged(figure) as
     three(figure.value) || if(figure.low is null, '', ' [' || three(figure.low) || ', ' || three(figure.high) || ']');
 create or replace temp macro finely_ranged(figure) as
     four(figure.value) || if(figure.low is null, '', ' [' || four(figure.low) || ', ' || four(figure.high) || ']');
 
--- What may be claimed of a gain of ours.
+-- The claim that the interval of our model's gain allows.
 create or replace temp macro claim(gain) as
-    case when gain.low > 0 then 'ahead' when gain.high < 0 then 'behind' else 'not surely ahead' end;
+    case when gain.low > 0 then 'ahead' when gain.high < 0 then 'behind' else 'not clearly ahead' end;
 
--- Of each test and slice, what comes nearest to ours.
+-- The best other method of each test and slice.
 create or replace temp table best_others as
 select * exclude figures, figures as other
 from tested

@@ -1,8 +1,7 @@
--- What was known at getvariable('known_at'): every later file of this folder reads these tables and no registry table but
--- `dependencies`, whose rows belong to a version and never change. Here the point in time is kept.
--- Of owners and downloads only what the source has: getvariable('tables') names what it knows of.
+-- The facts known at getvariable('known_at'). To be leak-proof, the later steps read only these tables, the macros of
+-- graph_at.sql, which take an instant, and `dependencies`, whose rows belong to a version and never change.
 
--- Versions published by getvariable('known_at'), with their yanks as they stood at getvariable('known_at').
+-- Versions published by getvariable('known_at'), and whether each was yanked at that instant.
 create or replace temp table known_versions as
 select
     v.id,
@@ -36,16 +35,16 @@ from yanks as y
 join known_versions as v on v.id = y.version_id
 where y.yanked_at <= getvariable('known_at');
 
--- Advisories committed to the database by getvariable('known_at') and not withdrawn by then, as last revised by then.
+-- Advisories committed to the database by getvariable('known_at') and not withdrawn by then, in their latest revision.
 create or replace temp table known_advisories as
-with standing as (
+with revisions as (
     from advisories as a
     where a.revised_at <= getvariable('known_at')
     qualify row_number() over (partition by a.id order by a.revised_at desc) = 1
 )
 
 select id, canonical_name, informational, known_at, patched, unaffected
-from standing
+from revisions
 where withdrawn is null or withdrawn > getvariable('known_at')::date;
 
 create or replace temp table known_crates as
@@ -57,15 +56,15 @@ select
 from known_versions
 group by crate_id;
 
--- Owners added by getvariable('known_at'). Who was removed since is forgotten by the source: a lower bound.
+-- Owners added by getvariable('known_at'): a lower bound, since the source does not list removed owners.
 create or replace temp table known_owners as
 select o.crate_id, o.kind, o.owner_id
 from owners as o
 join known_crates as c using (crate_id)
 where o.created_at <= getvariable('known_at');
 
--- Downloads per crate of the 60 days up to getvariable('known_at') (a date's day is over by then), without the days of
--- known breaks; `period` is 1 for the last 30 days and 2 for the 30 before.
+-- Downloads per crate in the 60 days up to getvariable('known_at'), without days of known breaks; `period` is 1 for the last
+-- 30 days and 2 for the 30 days before.
 create or replace temp table known_downloads as
 select
     v.crate_id,
@@ -76,8 +75,8 @@ join known_versions as v on v.id = d.version_id
 where d.date <= getvariable('known_at')::date and d.date > getvariable('known_at')::date - 60 and not d.is_masked
 group by all;
 
--- How much of each period the series has: a day that is missing or masked is not known, and a change of the counting
--- method makes the two incomparable.
+-- How many days of each period are known (neither missing nor masked), and by which counting method: periods with different
+-- methods cannot be compared.
 create or replace temp table known_download_periods as
 select
     1 + (getvariable('known_at')::date - date) // 30 as period,

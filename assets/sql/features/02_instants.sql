@@ -1,6 +1,5 @@
--- The as-of instant, and the starts of two windows before it: `recent`, about 30 days back, and `long`,
--- about 120. Where the source does not know exactly what existed then, the window starts at the last
--- instant before that it does know, or is null.
+-- The as-of instant, and the starts of two windows before it: `recent`, about 30 days back, and `long`, about 120. If the
+-- source does not know exactly what existed at a start, it moves to the last earlier instant that is known, or is null.
 create or replace temp table instants as
 select 'now' as name, getvariable('known_at') as instant
 union all

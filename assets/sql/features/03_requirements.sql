@@ -1,4 +1,4 @@
--- Every requirement of a known version, resolved to the newest version that Cargo would take at the as-of instant.
+-- Every requirement of a known version, resolved to the newest version that Cargo would select at the as-of instant.
 create or replace temp table known_dependencies as
 select v.id as version_id, v.crate_id as dependent_id, d.crate_id, d.req, d.kind, d.optional
 from dependencies as d
@@ -49,9 +49,9 @@ select
     w.crate_id,
     w.req,
     n.version_id,
-    -- a newer release stands outside the requirement
+    -- the requirement excludes a newer release
     n.version_key < f.version_key and not f.is_prerelease and not f.yanked as is_outdated,
-    -- nothing that matches is left but yanked versions, or nothing at all
+    -- only yanked versions match, or none
     n.version_id is null as is_unresolved,
     w.is_wildcard,
     w.is_unbounded,

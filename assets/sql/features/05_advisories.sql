@@ -1,11 +1,11 @@
--- Which known versions each known advisory affects: those that match none of its patched and unaffected requirements.
+-- The known versions that each known advisory affects: those that match none of its patched and unaffected requirements.
 create or replace temp view requirements as
 select distinct unnest(patched || unaffected) as req from known_advisories;
 
 create or replace temp table safe_bounds as from cargo_requirement_bounds('requirements');
 
 create or replace temp table affected_versions as
-with safe as (
+with safe_requirements as (
     select distinct id, unnest(patched || unaffected) as req from known_advisories
 )
 
@@ -14,7 +14,7 @@ from known_advisories as a
 join known_versions as v using (canonical_name)
 where not exists (
     select 1
-    from safe as s
+    from safe_requirements as s
     join safe_bounds as b on b.req = s.req and b.is_valid
     where s.id = a.id
         and case

@@ -1,12 +1,12 @@
--- What builds pull in, near and far: run once for each part of the crates, getvariable('part') of getvariable('parts'), so
--- that all trees together, hundreds of millions of pairs, need never be held.
+-- The build of each crate: its direct and transitive dependencies. Runs once per part of the crates, getvariable('part') of
+-- getvariable('parts'), since all trees together are hundreds of millions of pairs.
 
 create temp table if not exists tree (
     crate_id bigint, transitive_dependencies bigint, build varchar[], vulnerable_names varchar[], unmaintained_names varchar[]
 );
 create temp table if not exists tree_dependents (crate_id bigint, dependents bigint, conemass bigint);
 
--- The versions that the requirements of a crate's default version resolve to, theirs, and so on.
+-- The versions that a crate's default version resolves to, with their transitive dependencies.
 create or replace temp table built_versions as
 with direct as (
     select f.crate_id as root, e.version_id
@@ -28,7 +28,7 @@ join known_versions as v on v.id = b.version_id
 where v.crate_id != b.root;
 
 insert into tree
-with trouble as (
+with issues as (
     select
         b.root,
         list(distinct c.name order by c.name) filter (a.informational is null) as vulnerable_names,
@@ -45,12 +45,12 @@ sizes as (
     group by root
 )
 
-select s.root as crate_id, s.transitive_dependencies, s.build, t.vulnerable_names, t.unmaintained_names
+select s.root as crate_id, s.transitive_dependencies, s.build, i.vulnerable_names, i.unmaintained_names
 from sizes as s
-left join trouble as t using (root);
+left join issues as i using (root);
 
--- Of each crate a share of every tree it is in, the smaller the tree the greater: in integers of 1e-12, so that the order
--- of summing changes no bit.
+-- Each crate gets a share of every tree that it is in, larger in smaller trees: in integers of 1e-12, so that the order of
+-- sums changes no bit.
 insert into tree_dependents
 with pairs as (select distinct root, crate_id from built_versions)
 

@@ -1,6 +1,6 @@
--- One table per subject, one row per crate: what the last file joins.
+-- One table per subject with one row per crate; the last step joins them.
 
--- A count over a window is a range where dates are: `_min` certainly fell in it, `_max` may have.
+-- Counts over a window have bounds where dates have: `_min` counts what is certainly in the window, `_max` what may be.
 create or replace temp table releases as
 select
     crate_id,
@@ -21,7 +21,7 @@ select
     count(*) filter (created_after > getvariable('known_at') - interval 730 days) as releases_730d_min,
     count(*) filter (created_at > getvariable('known_at') - interval 730 days) as releases_730d_max,
     epoch(getvariable('known_at') - min(created_at)) / 86400 as age_days_min,
-    -- null as soon as one version has no lower bound: it may be the first
+    -- null if any version has no lower bound, since it may be the first
     case when count(created_after) = count(*) then epoch(getvariable('known_at') - min(created_after)) / 86400 end as age_days_max,
     epoch(getvariable('known_at') - max(created_at)) / 86400 as days_since_release_min,
     epoch(getvariable('known_at') - max(created_after)) / 86400 as days_since_release_max,
@@ -29,7 +29,7 @@ select
 from known_versions
 group by crate_id;
 
--- The median time between releases, of crates with three or more whose time is exact; else null.
+-- The median time between releases, for crates with at least three releases of exact time.
 create or replace temp table cadence as
 with gaps as (
     select crate_id, epoch(created_at - lag(created_at) over (partition by crate_id order by created_at, id)) / 86400 as days
@@ -60,7 +60,7 @@ select
     count(*) filter (r.is_exact) as requirements_exact,
     count(distinct d.crate_id) filter (r.is_outdated and d.kind != 'dev') as dependencies_outdated,
     count(distinct d.crate_id) filter (r.is_unresolved and d.kind != 'dev') as dependencies_unresolved,
-    -- a requirement that is none by Cargo's rules
+    -- a requirement that Cargo's rules do not accept
     count(*) filter (r.req is null) as requirements_unreadable
 from default_dependencies as d
 left join resolved_requirements as r on r.crate_id = d.crate_id and r.req = d.req
@@ -80,8 +80,7 @@ join known_crates as t on t.crate_id = e.crate_id
 join releases as r on r.crate_id = e.dependent_id
 group by e.crate_id;
 
--- Independent dependents gained and lost per 30 days, since the start of each window; null for a window
--- that the source does not know.
+-- Independent dependents gained and lost since the start of each window; no rows for a window whose start is unknown.
 create or replace temp table dependents_change as
 with present as (
     select i.name as instant_name, e.dependent_id, e.crate_id
@@ -121,7 +120,7 @@ select
 from tree_dependents
 group by crate_id;
 
-create or replace temp table default_trouble as
+create or replace temp table default_issues as
 select
     f.crate_id,
     bool_or(a.informational is null) as is_vulnerable,
@@ -148,7 +147,7 @@ select
 from known_owners
 group by crate_id;
 
--- Downloads of 30 days: those counted, for as many days as were counted; null where fewer than 20 were.
+-- Downloads in 30 days, extrapolated from the known days; null if fewer than 20 are known.
 create or replace temp table download_counts as
 with periods as (
     select

@@ -1,4 +1,4 @@
--- One row per wanted crate known at getvariable('known_at'). A count is 0 where there is nothing to count, null where it is not known.
+-- The rows of `features`. A count is 0 if there is nothing to count, and null if the source lacks the facts.
 select
     getvariable('as_of')::date as as_of,
     c.crate,
@@ -100,7 +100,7 @@ left join download_counts as dc on dc.crate_id = c.crate_id
 left join dependents_change as cr on cr.crate_id = c.crate_id and cr.instant_name = 'recent'
 left join dependents_change as cl on cl.crate_id = c.crate_id and cl.instant_name = 'long'
 left join own_advisories as a on a.crate_id = c.crate_id
-left join default_trouble as x on x.crate_id = c.crate_id
+left join default_issues as x on x.crate_id = c.crate_id
 cross join (select epoch(getvariable('known_at') - instant) / 86400 as days from instants where name = 'recent') as recent
 cross join (select epoch(getvariable('known_at') - instant) / 86400 as days from instants where name = 'long') as long
 order by c.crate

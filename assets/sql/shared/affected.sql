@@ -1,13 +1,13 @@
--- The crates that events touched, and all that any version of builds on them, near and far: what is computed for none but
--- these is whole, since nothing else has one of them in its build.
-with recursive builds_on as (
+-- The crates with events, and all crates with a version that depends on them, directly or not. Rows of other crates do not
+-- change, since their builds have none of these.
+with recursive depends_on as (
     select distinct dependent_id, crate_id from known_dependencies where kind in ('normal', 'build')
 ),
 
 affected(crate_id) as (
     select crate_id from known_crates where crate in (select crate from events)
     union
-    select b.dependent_id from affected as a join builds_on as b using (crate_id)
+    select d.dependent_id from affected as a join depends_on as d using (crate_id)
 )
 
 select crate_id from affected

@@ -1,9 +1,9 @@
--- The registry as it stood at given instants. `instants` names a relation (name, instant); rows whose
--- instant is null give nothing. Nothing later than an instant is read for it.
+-- The registry at given instants. `instants` names a relation (name, instant); rows with a null instant are ignored. Only
+-- facts up to an instant are read for it.
 
--- The version crates.io would show of each crate: not yanked before yanked, release before pre-release, then the highest.
+-- The version that crates.io would show of each crate: versions that are not yanked first, then releases, then the highest.
 create or replace temp macro default_versions_at(instants) as table
-with standing as (
+with published_versions as (
     select
         i.name as instant_name,
         v.crate_id,
@@ -24,18 +24,18 @@ select
     crate_id,
     arg_max(id, (not yanked, not is_prerelease, version_key)) as version_id,
     bool_and(yanked) as all_yanked
-from standing
+from published_versions
 group by instant_name, crate_id;
 
--- Who builds on whom (normal and build dependencies of default versions that are not yanked).
+-- Which crates depend on which (normal and build dependencies of default versions that are not yanked).
 create or replace temp macro built_edges_at(instants) as table
 select distinct f.instant_name, f.crate_id as dependent_id, d.crate_id
 from default_versions_at(instants) as f
 join dependencies as d on d.version_id = f.version_id
 where not f.all_yanked and d.kind in ('normal', 'build') and d.crate_id != f.crate_id;
 
--- A crate's family: crates tied by the first word of their name, so that one owner's many crates count
--- once. Words that anyone uses tie nothing.
+-- A crate's family: the first word of its name, so that the many crates of one project count once. Common words form no
+-- family.
 create or replace temp macro crate_family(canonical_name) as
     case
         when length(split_part(canonical_name, '_', 1)) <= 2
@@ -44,8 +44,8 @@ create or replace temp macro crate_family(canonical_name) as
         else split_part(canonical_name, '_', 1)
     end;
 
--- Every interval between a version's bounds, merged: inside one of them the source does not know
--- exactly which versions existed.
+-- The intervals between the date bounds of versions, merged: within them the source does not know exactly which versions
+-- existed.
 create or replace temp macro uncertain_periods(known_at) as table
 with brackets as (
     select distinct coalesce(created_after, timestamp '1970-01-01') as starts_at, created_at as ends_at

@@ -1,4 +1,4 @@
--- As-of dates with labels that could not be known when they were made, and now can be.
+-- As-of dates with labels that were computed as not yet known and are known now.
 select distinct as_of::varchar as as_of
 from labels
 where censored = 'not yet' and known_at <= getvariable('snapshot_at')

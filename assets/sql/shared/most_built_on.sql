@@ -1,4 +1,4 @@
--- The crates that most others ever built with.
+-- The crates with the most dependents over all versions.
 with counted as (
     select d.crate_id, count(distinct v.crate_id) as dependents
     from dependencies as d

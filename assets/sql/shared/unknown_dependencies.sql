@@ -1,4 +1,4 @@
--- Crates that a new version depends on and that neither the snapshot nor an event has, by their published names.
+-- Published names of the dependencies of new versions that are in neither the snapshot nor the events.
 with wanted as (
     select distinct dependency from (select unnest(dependencies).dependency as dependency from events)
 )

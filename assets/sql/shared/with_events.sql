@@ -1,5 +1,5 @@
--- The registry as the newest look at the index left it: the snapshot's rows, and those that `events` add. Only views over
--- the snapshot's tables: the rows added are few. Their ids go on from the snapshot's, and hold in this session only.
+-- The registry at the newest look at the index: the snapshot's rows and the few rows that `events` add, as views. The ids of
+-- added rows continue those of the snapshot and are valid only in this session.
 alter view crates rename to base_crates;
 alter view versions rename to base_versions;
 alter view yanks rename to base_yanks;
@@ -57,19 +57,19 @@ select
     c.id as crate_id,
     d.* exclude (version_id, position, dependency)
 from declared as d
--- a dependency that the index does not have is in no dump either
+-- a dependency missing from the index is missing from every dump too
 join crates as c on c.canonical_name = cargo_canonical(d.dependency)
 order by id;
 
 create or replace temp view dependencies as from base_dependencies union all by name from new_dependencies;
 
--- Yanks and their undoing take turns.
+-- Yanks and un-yanks of a version alternate.
 create or replace temp table yank_events as
 select
     v.id as version_id,
     e.kind,
     e.occurred_at,
-    -- wherever between two looks it was, it lies in every window that features count
+    -- between two looks, so in every window of the features whenever it was
     coalesce(e.occurred_after > getvariable('known_at') - interval 90 days, false) as is_exact_enough,
     lead(e.occurred_at) over (partition by v.id order by e.known_at) as next_at,
     row_number() over (partition by v.id order by e.known_at) as number

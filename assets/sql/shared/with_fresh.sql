@@ -1,9 +1,9 @@
--- The newest full features and predictions, with fresh rows in the place of those of the same crates.
+-- The newest full features and predictions, with the rows of fresh crates replaced.
 -- Needs: `daily_features`, `daily_predictions`, `fresh_features` and `fresh_predictions`.
 create or replace temp table fresh_crates as
 select distinct f.crate
 from fresh_features as f
--- a run that was killed leaves features that were not predicted from yet
+-- a killed run can leave fresh features without predictions
 join fresh_predictions as p on p.crate = f.crate and p.as_of = f.as_of;
 
 create or replace temp view features as

@@ -1,4 +1,4 @@
--- Crates whose build, as it resolved at the as-of instant, holds a version that a vulnerability advisory of the horizon affects.
+-- Crates whose build at the as-of instant has a version that a vulnerability advisory published in the horizon affects.
 with built as (
     select c.id as crate_id, unnest(f.build) as spec
     from built_crates as f

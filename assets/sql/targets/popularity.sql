@@ -1,4 +1,4 @@
--- Crates that a crate of another family, which did not build on them before, builds on at the end of the horizon.
+-- Crates with a dependent of another family at the end of the horizon that did not depend on them before.
 select distinct e.instant_name::integer as horizon_days, e.crate_id
 from independent_edges as e
 where e.instant_name != 'now'

@@ -1,9 +1,9 @@
--- Crates that a new family builds on at the end of the horizon, and that no more families left than came to.
+-- Crates with a new dependent family at the end of the horizon, and at least as many families gained as lost.
 with families as (
     select distinct instant_name, crate_id, family from independent_edges
 ),
 
-came as (
+gained as (
     select f.instant_name, f.crate_id, count(*) as families
     from families as f
     where f.instant_name != 'now'
@@ -14,7 +14,7 @@ came as (
     group by f.instant_name, f.crate_id
 ),
 
-gone as (
+lost as (
     select i.name as instant_name, before.crate_id, count(*) as families
     from families as before
     cross join registry_instants as i
@@ -27,7 +27,7 @@ gone as (
     group by i.name, before.crate_id
 )
 
-select c.instant_name::integer as horizon_days, c.crate_id
-from came as c
-left join gone as g using (instant_name, crate_id)
-where c.families >= coalesce(g.families, 0)
+select g.instant_name::integer as horizon_days, g.crate_id
+from gained as g
+left join lost as l using (instant_name, crate_id)
+where g.families >= coalesce(l.families, 0)
