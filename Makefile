@@ -14,19 +14,19 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make demo    run the whole DAG on the bundled registry and print the answer (MODEL=… asks a language model)"
 	@echo "make model   fetch the language model (MODEL=qwen2.5-coder-0.5b, 491 MB, or qwen2.5-coder-1.5b) and check it"
-	@echo "make backtest  the predictor against what came, on every date that can be tested: docs/backtest.md"
+	@echo "make backtest  compare predictions with outcomes on every date that can be tested: docs/backtest.md"
 	@echo "make refresh today's crates.io, from nothing to scores (CRATES_CONTACT=you@example.org)"
-	@echo "make test    lint, types, import rules and every test"
-	@echo "make test-slow  the long fuzz and the kills of whole runs: hours"
+	@echo "make test    lint, then every test that is not marked slow"
+	@echo "make test-slow  long fuzzing, and runs that are killed at random moments"
 	@echo "make ui      the Dagster UI on http://127.0.0.1:3000 (PORT=… for another)"
 	@echo "make sql     a SQL shell over the tables (Q=\"select …\" for one query)"
 	@echo "make crate NAME=serde  the scores and known problems of one crate"
-	@echo "make lint    ruff, pyright and the import rules alone"
-	@echo "make bench   timings beside named peers and limits"
-	@echo "make bench-cache  the cache's levels and faults beside named peers and limits"
-	@echo "make bench-enrichment  speed and quality of what is read in texts (MODEL=… for a language model)"
-	@echo "make bench-full  the live source at a share of today's size (SCALES=0.1,0.25,0.5,1.0)"
-	@echo "make lock    the lock files anew from pyproject.toml"
+	@echo "make lint    ruff, pyright, import rules, sqlfluff and codespell"
+	@echo "make bench   timings compared with limits and other tools"
+	@echo "make bench-cache  the cache compared with limits and other libraries"
+	@echo "make bench-enrichment  speed and quality of enrichment (MODEL=… for a language model)"
+	@echo "make bench-full  the live source at shares of today's size (SCALES=0.1,0.25,0.5,1.0)"
+	@echo "make lock    resolve the lock files from pyproject.toml (UPGRADE=1 for the newest versions)"
 	@echo "make clean   remove \$$CRATES_DATA ($$CRATES_DATA) and .venv"
 	@echo "All but set-up, tests and locks is the command .venv/bin/crates: see .venv/bin/crates --help"
 
@@ -41,12 +41,12 @@ help:
 	@$(BIN)/uv pip install --quiet --offline --no-deps --python $(BIN)/python --editable .
 	@touch $@
 
-# what tests, lint and benchmarks need on top: it runs nowhere else
+# tools for tests, lint and benchmarks; production does not have them
 .venv/dev-ready: .venv/ready requirements-dev.lock
 	@UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements-dev.lock
 	@touch $@
 
-# llama.cpp comes as source: compiled once for this machine, then kept in ~/.cache
+# llama.cpp is compiled from source once per machine; the wheel is cached in ~/.cache
 .venv/model-ready: .venv/ready requirements-model.lock requirements-build.lock cli/build_model_runtime.py
 	@$(BIN)/python -m cli.build_model_runtime
 	@touch $@
