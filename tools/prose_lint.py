@@ -45,7 +45,7 @@ REPLACEMENTS = {
     r"\bstood\b(?! (on|at)\b)": "was",
     r"\blies (in|at|on|over|under|beside|before|after|outside)\b": "is",
     r"\bpass(es|ed) over\b": "skips, ignores",
-    r"\bof which\b|\b(that|those) which\b": "two sentences, or a noun",
+    r"(?<!one )(?<!each )(?<!all )(?<!some )\bof which\b|\b(that|those) which\b": "two sentences, or a noun",
     r"\bcame true\b|\bit comes true\b|\bwhat (really )?came\b": "happens, outcome, positive",
     r"\bhangs? on\b": "depends on",
     r"\bin vain\b": "without success",

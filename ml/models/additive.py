@@ -26,7 +26,7 @@ class Additive(ClassifierMixin, BaseEstimator):
     steps : list of ndarray
         The inner edges of each input's intervals, ascending. A value on an edge belongs to the interval below.
     parts : list of ndarray
-        The effect of each input in each of its intervals, of which there is one more than edges.
+        The effect of each input in each of its intervals; it has one interval more than edges.
     missing : ndarray of shape (inputs,)
         The effect of each input where its value is missing.
     intercept : float

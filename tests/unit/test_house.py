@@ -1,4 +1,4 @@
-"""The house itself: the shape of the graph, who imports whom, and documents that say what the code says."""
+"""The asset graph, import rules, and documents that are generated from code."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ HEAVY = ("mlflow", "sklearn", "pandas", "llama_cpp", "scipy", "matplotlib")
 
 
 def graph() -> dict:
-    """The whole graph in plain words: keys, dependencies, partitions, checks, jobs, schedules, sensors."""
+    """The graph as JSON: keys, dependencies, partitions, checks, jobs, schedules, sensors."""
     layer = defs.resolve_asset_graph()
     assets = {
         key.to_user_string(): {
@@ -45,7 +45,7 @@ def graph() -> dict:
 
 
 def test_graph_is_as_recorded() -> None:
-    """Any change of the graph shows in the diff of graph.json: `python -m tests.unit.test_house` writes it anew."""
+    """Any change of the graph shows in the diff of graph.json: `python -m tests.unit.test_house` updates it."""
     assert graph() == json.loads(GRAPH.read_text())
 
 
@@ -78,7 +78,7 @@ def test_definitions_load_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_documentation_of_tables_is_their_schema(name: str) -> None:
-    """docs/tables.md is made from the schemas: `python -m tools.table_docs` writes it anew."""
+    """docs/tables.md is generated from the schemas: `python -m tools.table_docs` updates it."""
     from tools.table_docs import section
 
     assert section(TABLES[name]) in (PROJECT / "docs" / "tables.md").read_text()

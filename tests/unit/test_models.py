@@ -37,7 +37,7 @@ def probability(model: Additive, rows: pd.DataFrame) -> np.ndarray:
 
 
 def alike_but_for_names(seed: int) -> pd.DataFrame:
-    """Crates of which many have the same contents and differ only in name."""
+    """Crates with many duplicates that differ only in name."""
     return pd.concat([frame(ROWS, seed)] * 2, ignore_index=True).assign(
         crate=[f"c{i}" for i in range(2 * ROWS)], family=[f"f{int(i**0.6)}" for i in range(2 * ROWS)]
     )

@@ -44,6 +44,7 @@ def test_replaced_words_are_found(text: str) -> None:
         "PR-AUC stands for the area under the curve",
         "the registry as it stood on 2020-07-20",
         "the standard library",
+        "two files, one of which is empty",
         "fixable_by = 'nobody'",
         "one pass over all shards",
         "whether predictions come true",
