@@ -7,11 +7,11 @@ from resources.warehouse.session import run_script, set_variables
 
 PAGE = """# Backtest
 
-Written by `crates backtest` from the table `walk_forward`: every number is computed, and the same data give the same page.
+Written by `crates backtest` from the table `walk_forward`. Every number is computed; the same data give the same page.
 Registry: {source}, snapshot of {taken_at} UTC, advisories up to {advisories_read_at} UTC (sha256 {source_sha256:.16}).
 
-Each test repeats the past: a model is trained on what was known on the test date, predicts an outcome for each crate, and
-is compared with what happened. All methods get the same crates with the features of that date.
+Each test repeats the past: a model is trained on what was known on the test date, predicts an outcome for each crate,
+and is compared with what happened. All methods get the same crates with the features of that date.
 [predictions.md](predictions.md) describes the models, and what was seen of the test dates before.
 
 {dates}
@@ -22,14 +22,14 @@ released model. Brackets contain 95% of the resamples, which draw whole families
 
 ## Summary
 
-For the newest test date. Our model is **ahead** of a method if the whole interval of its gain is above 0, **behind** if it
-is below 0, and **not clearly ahead** if it includes 0. Of signals and formulas, the best one by the metric is shown. The
-last column counts all methods.
+For the newest test date. Our model is **ahead** of a method if the whole interval of its gain is above 0, **behind** if
+it is below 0, and **not clearly ahead** if it includes 0. Of signals and formulas, the best one by the metric is shown.
+The last column counts all methods.
 
 {summary}
 
-ROC-AUC is the share of pairs of a positive and a negative crate in which the positive one is ranked first; 0.5 is chance.
-PR-AUC is the average precision; chance is the share of positives.
+ROC-AUC is the share of pairs of a positive and a negative crate in which the positive one is ranked first; 0.5 is
+chance. PR-AUC is the average precision; chance is the share of positives.
 
 The quality of the model's probabilities:
 

@@ -1,9 +1,9 @@
-"""The registry as the source knew it at a snapshot, in the names of the crates.io dump."""
+"""Registry tables of a snapshot, with the names of the crates.io database dump."""
 
 from resources.warehouse.schema import Column, Reference, Table
 
-# a registry only grows but for deletions (about 5 % of names in six years): a fall means a lost part
-GROWS = 0.98
+# a registry grows, except for deletions (about 5% of the names in six years): a larger fall means that data is missing
+MIN_SHARE = 0.98
 
 SNAPSHOTS = Table(
     name="snapshots",
@@ -11,15 +11,19 @@ SNAPSHOTS = Table(
     partition="snapshot",
     columns=(
         Column("snapshot", "date", "Date of the snapshot: the partition key of the registry tables"),
-        Column("taken_at", "timestamp", "Instant (UTC) at which the source stood as it is"),
-        Column("advisories_read_at", "timestamp", "Instant (UTC) at which the advisory database was read"),
+        Column("taken_at", "timestamp", "Time (UTC) of the state that the source describes"),
+        Column("advisories_read_at", "timestamp", "Time (UTC) at which the advisory database was read"),
         Column("source", "string", "Name of the source"),
-        Column("source_sha256", "string", "Hash of the source's manifest, and so of every byte of it"),
-        Column("tables", "list<string>", "Tables that the source has facts for: the others are empty for not knowing"),
+        Column("source_sha256", "string", "Hash of the source's manifest, which covers every byte of the source"),
         Column(
-            "source_bytes", "int64", "Size of the source's files that the tables are made of, as kept", unit="bytes"
+            "tables",
+            "list<string>",
+            "Tables that the source has facts for; the others are empty because nothing is known",
         ),
-        Column("fetched_bytes", "int64", "Bytes that were fetched for this snapshot", unit="bytes"),
+        Column(
+            "source_bytes", "int64", "Size of the archived source files that the tables are made from", unit="bytes"
+        ),
+        Column("fetched_bytes", "int64", "Bytes downloaded for this snapshot", unit="bytes"),
     ),
     key=("snapshot",),
 )
@@ -32,16 +36,14 @@ CRATES = Table(
     columns=(
         Column("id", "int64", "Crate id, valid within the snapshot"),
         Column("name", "string", "Name as published"),
-        Column("canonical_name", "string", "Lower case, with - and _ folded: the name that is unique"),
-        Column(
-            "created_at", "timestamp", "First publication (UTC); if not exact, the time it is known to have existed"
-        ),
+        Column("canonical_name", "string", "Unique name: lower case, with - replaced by _"),
+        Column("created_at", "timestamp", "First publication (UTC); if not exact, the latest it can have been"),
         Column("created_after", "timestamp", "Earliest the first publication can have been (UTC)", nullable=True),
         Column("created_at_exact", "bool", "Whether created_at is the exact time"),
     ),
     key=("id",),
     dates=("created_at",),
-    least_share_of_previous=GROWS,
+    min_share_of_previous=MIN_SHARE,
 )
 
 VERSIONS = Table(
@@ -53,35 +55,33 @@ VERSIONS = Table(
         Column("id", "int64", "Version id, valid within the snapshot"),
         Column("crate_id", "int64", "The crate"),
         Column("num", "string", "Version number as published"),
-        Column(
-            "version_key", "string", "Text that sorts bytewise as Cargo orders versions (resources/cargo/macros.sql)"
-        ),
+        Column("version_key", "string", "Text whose byte order is Cargo's version order (resources/cargo/macros.sql)"),
         Column("created_at", "timestamp", "Publication (UTC); if not exact, the latest it can have been"),
         Column("created_after", "timestamp", "Earliest the publication can have been (UTC)", nullable=True),
         Column("created_at_exact", "bool", "Whether created_at is the exact time"),
         Column(
             "updated_at",
             "timestamp",
-            "Since 2021-10-08 the time of its last yank or un-yank (UTC), else of whatever touched the row last",
+            "Last change of the row (UTC); since 2021-10-08 that is the last yank or un-yank",
             nullable=True,
         ),
-        Column("yanked", "bool", "Whether it stood yanked at the snapshot; for earlier dates use yanks"),
+        Column("yanked", "bool", "Whether it was yanked at the snapshot; for earlier dates use yanks"),
         Column("feature_names", "list<string>", "Cargo features it declares", nullable=True),
         Column("links", "string", "Native library it links", nullable=True),
         Column("crate_size", "int64", "Size of its .crate file", nullable=True, unit="bytes"),
         Column("edition", "string", "Rust edition", nullable=True),
-        Column("rust_version", "string", "Least Rust version, as written", nullable=True),
-        Column("license", "string", "SPDX expression, or what stands in its place", nullable=True),
+        Column("rust_version", "string", "Minimum Rust version, as written", nullable=True),
+        Column("license", "string", "SPDX expression, or license text as written", nullable=True),
         Column("has_lib", "bool", "Whether it has a library", nullable=True),
         Column("repository", "string", "Address of its repository, as written", nullable=True),
         Column("categories", "list<string>", "crates.io categories", nullable=True),
         Column("keywords", "list<string>", "Keywords", nullable=True),
-        Column("published_by", "int64", "User id of the publisher; null for trusted publishing too", nullable=True),
+        Column("published_by", "int64", "User id of the publisher; null also for trusted publishing", nullable=True),
     ),
     key=("id",),
     references=(Reference("crate_id", "crates", "id"),),
     dates=("created_at",),
-    least_share_of_previous=GROWS,
+    min_share_of_previous=MIN_SHARE,
 )
 
 YANKS = Table(
@@ -91,9 +91,9 @@ YANKS = Table(
     newest_only=True,
     columns=(
         Column("version_id", "int64", "The version"),
-        Column("yanked_at", "timestamp", "Yank (UTC); if not exact, the snapshot by which it was yanked"),
+        Column("yanked_at", "timestamp", "Time of the yank (UTC); if not exact, of the first snapshot with it"),
         Column("yanked_at_exact", "bool", "Whether yanked_at is the exact time"),
-        Column("unyanked_at", "timestamp", "When the yank was undone (UTC); null while it stands", nullable=True),
+        Column("unyanked_at", "timestamp", "Time of the un-yank (UTC); null if still yanked", nullable=True),
     ),
     key=("version_id", "yanked_at"),
     references=(Reference("version_id", "versions", "id"),),
@@ -111,38 +111,40 @@ DEPENDENCIES = Table(
         Column("crate_id", "int64", "The crate depended on"),
         Column("req", "string", "Version requirement as written"),
         Column("kind", "string", "Kind of dependency", accepted=("normal", "build", "dev")),
-        Column("optional", "bool", "Whether a feature must ask for it"),
-        Column("default_features", "bool", "Whether its default features are on"),
+        Column("optional", "bool", "Whether it is enabled only by a feature"),
+        Column("default_features", "bool", "Whether its default features are enabled"),
         Column("target", "string", "Platform it is limited to", nullable=True),
-        Column("explicit_name", "string", "Name it is renamed to", nullable=True),
+        Column("explicit_name", "string", "Name in Cargo.toml, if renamed", nullable=True),
     ),
     key=("id",),
     references=(Reference("version_id", "versions", "id"), Reference("crate_id", "crates", "id")),
-    least_share_of_previous=GROWS,
+    min_share_of_previous=MIN_SHARE,
 )
 
 EVENTS = Table(
     name="events",
-    grain="One row per publication, yank or yank undone since the snapshot, as seen in the index.",
+    grain="One row per publication, yank or un-yank since the snapshot, as seen in the index.",
     partition="snapshot",
     newest_only=True,
     columns=(
         Column("crate", "string", "Canonical name"),
         Column("num", "string", "Version number as published"),
-        Column("occurred_at", "timestamp", "When it happened (UTC); if not exact, when it was seen"),
+        Column("occurred_at", "timestamp", "Time of the event (UTC); if not exact, the time at which it was seen"),
         Column("kind", "string", "What happened", accepted=("publish", "yank", "unyank")),
         Column("occurred_at_exact", "bool", "Whether occurred_at is the exact time"),
-        Column("occurred_after", "timestamp", "Earliest it can have happened (UTC): the look or snapshot before"),
-        Column("known_at", "timestamp", "When it was seen (UTC)"),
+        Column(
+            "occurred_after", "timestamp", "Earliest possible time (UTC): that of the previous index update or snapshot"
+        ),
+        Column("known_at", "timestamp", "Time at which it was seen (UTC)"),
         Column("name", "string", "Crate name as published"),
-        Column("feature_names", "list<string>", "Of a publication: Cargo features it declares", nullable=True),
-        Column("links", "string", "Of a publication: native library it links", nullable=True),
-        Column("rust_version", "string", "Of a publication: least Rust version, as written", nullable=True),
+        Column("feature_names", "list<string>", "Publications only: Cargo features it declares", nullable=True),
+        Column("links", "string", "Publications only: native library it links", nullable=True),
+        Column("rust_version", "string", "Publications only: minimum Rust version, as written", nullable=True),
         Column(
             "dependencies",
             "list<struct<dependency: string, req: string, kind: string, optional: bool, default_features: bool, "
             "target: string, explicit_name: string>>",
-            "Of a publication: what it depends on, by published name, in the columns of dependencies",
+            "Publications only: dependencies by published name, with the columns of the dependencies table",
             nullable=True,
         ),
     ),
@@ -162,7 +164,7 @@ OWNERS = Table(
         Column(
             "created_at",
             "timestamp",
-            "When it became an owner (UTC). Removed owners are absent: past owners are a lower bound",
+            "Time of becoming an owner (UTC). Removed owners are absent, so past owners are a lower bound",
         ),
     ),
     key=("crate_id", "kind", "owner_id"),
@@ -172,13 +174,13 @@ OWNERS = Table(
 
 DOWNLOADS = Table(
     name="downloads",
-    grain="One row per version and day with downloads; the day of the snapshot itself, not over yet, is left out.",
+    grain="One row per version and day with downloads, without the incomplete day of the snapshot.",
     partition="snapshot",
     newest_only=True,
     columns=(
         Column("date", "date", "Day (UTC)"),
         Column("version_id", "int64", "The version"),
-        Column("downloads", "int64", "Downloads on that day, mirrors and robots included"),
+        Column("downloads", "int64", "Downloads on that day, including mirrors and bots"),
         Column(
             "is_masked",
             "bool",
@@ -187,7 +189,7 @@ DOWNLOADS = Table(
         Column(
             "counting_method",
             "int64",
-            "How crates.io counted: one more after each change, null during one. Not comparable across",
+            "Counting method of crates.io: increases with each change, null during one. Methods are not comparable",
             nullable=True,
         ),
     ),
@@ -203,14 +205,14 @@ ADVISORIES = Table(
     columns=(
         Column("id", "string", "RUSTSEC id"),
         Column("package", "string", "Crate name as the advisory gives it"),
-        Column("canonical_name", "string", "Crate name in lower case, with - and _ folded"),
+        Column("canonical_name", "string", "Crate name in lower case, with - replaced by _"),
         Column("date", "date", "Date of disclosure: do not use for as-of", nullable=True),
-        Column("known_at", "timestamp", "First commit to the advisory database (UTC): known from then on"),
-        Column("revised_at", "timestamp", "Commit of this revision (UTC): it stands until the next"),
+        Column("known_at", "timestamp", "First commit to the advisory database (UTC), from which it is known"),
+        Column("revised_at", "timestamp", "Commit of this revision (UTC), valid until the next"),
         Column(
             "informational",
             "string",
-            "Kind, if not a vulnerability",
+            "Kind, if it is not a vulnerability",
             nullable=True,
             accepted=("unmaintained", "unsound", "notice"),
         ),
@@ -222,12 +224,12 @@ ADVISORIES = Table(
         Column("withdrawn", "date", "Date of withdrawal", nullable=True),
     ),
     key=("id", "revised_at"),
-    least_share_of_previous=GROWS,
+    min_share_of_previous=MIN_SHARE,
 )
 
 TEXTS = Table(
     name="texts",
-    grain="One row per crate version whose text is known: what its author wrote about it.",
+    grain="One row per crate version with a known text: the description and README by its author.",
     partition="snapshot",
     newest_only=True,
     columns=(
@@ -239,7 +241,7 @@ TEXTS = Table(
             "One line about the crate (bundled registry: written for this project)",
             nullable=True,
         ),
-        Column("readme", "string", "README source; crates.io keeps that of the version it shows", nullable=True),
+        Column("readme", "string", "README source; the dump has that of the default version", nullable=True),
         Column("content_sha256", "string", "Hash of description and README"),
     ),
     key=("version_id",),
@@ -248,28 +250,28 @@ TEXTS = Table(
 
 QUARANTINE = Table(
     name="quarantine",
-    grain="One row per source row that broke a contract and is in no table.",
+    grain="One row per source row that violates a contract and was left out of its table.",
     partition="snapshot",
     newest_only=True,
     columns=(
-        Column("table_name", "string", "The table it was meant for"),
-        Column("number", "int64", "Number of the row among those of its table"),
-        Column("file", "string", "The file it stands in"),
-        Column("line", "int64", "The line it ends at, from 1; null for files without lines", nullable=True),
-        Column("source_row", "string", "The row as it was judged, as JSON"),
-        Column("reason", "string", "The field and what is wrong with it"),
+        Column("table_name", "string", "The table that it belongs to"),
+        Column("number", "int64", "Position of the row in its table"),
+        Column("file", "string", "The file that contains it"),
+        Column("line", "int64", "The line at which it ends, from 1; null for files without lines", nullable=True),
+        Column("source_row", "string", "The row as checked, in JSON"),
+        Column("reason", "string", "The field and the violation"),
     ),
     key=("table_name", "number"),
 )
 
-KEPT_SNAPSHOTS = Table(
-    name="kept_snapshots",
-    grain="One row per snapshot that is kept, with the space it takes.",
+RETAINED_SNAPSHOTS = Table(
+    name="retained_snapshots",
+    grain="One row per retained snapshot, with the space it uses.",
     partition="version",
     columns=(
         Column("snapshot", "date", "Date of the snapshot"),
-        Column("source_bytes", "int64", "Size of its files as they were fetched", unit="bytes"),
-        Column("own_bytes", "int64", "Size of those of them that no earlier snapshot has", unit="bytes"),
+        Column("source_bytes", "int64", "Size of its files as downloaded", unit="bytes"),
+        Column("own_bytes", "int64", "Size of its files that no earlier snapshot has", unit="bytes"),
         Column("table_bytes", "int64", "Size of its registry tables in the warehouse", unit="bytes"),
     ),
     key=("snapshot",),
