@@ -1,10 +1,11 @@
-"""`make bench-full`: a dump of the registry's size, from the file to scores, against its limits and beside peers.
+"""`crates bench full`: refreshes from a dump of the registry's size, compared with limits and with other loaders.
 
 usage: python -m benchmarks.full_size [--scales 0.1,0.25,0.5,1.0]
 
-Each scale runs `make refresh` from nothing in a process of its own, on a simulated dump (for load only: see
-benchmarks/simulated_dump.py) that is made once and kept in $CRATES_DATA/benchmarks. In the same run: `gzip -dc | wc -l`
-on the same tables, which no loader can beat, and pandas. Figures are of this machine; compare the ratios.
+Each scale runs `crates refresh` with an empty data folder in its own process, on a simulated dump (for load tests only:
+see benchmarks/simulated_dump.py) that is generated once in $CRATES_DATA/benchmarks. The same run times
+`gzip -dc | wc -l` on the same tables, which is a lower bound for any loader, and pandas. Seconds depend on the machine;
+compare the ratios.
 """
 
 import argparse
@@ -33,7 +34,7 @@ JOB = re.compile(r"^(\w+) (\S*): ([0-9.]+) s$", re.MULTILINE)
 
 @dataclass
 class Cost:
-    """Seconds of each part of one run, and the most memory it had, in GB."""
+    """Seconds and peak memory (GB) of each part of one run."""
 
     scale: float
     seconds: dict[str, float] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scales", default="0.05", help="shares of the registry's size, with commas between")
+    parser.add_argument("--scales", default="0.05", help="shares of the registry's size, separated by commas")
     scales = [float(scale) for scale in parser.parse_args().scales.split(",")]
     folder = Settings.from_env().data / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def measure(scale: float, folder: Path) -> Cost:
-    """One scale: our refresh, then the peers, one after the other."""
+    """Measures one scale: our refresh, then the other loaders, one after the other."""
     dump = folder / f"dump-{scale:.2f}.zip"
     if not dump.exists():
         temporary = folder / f"dump-{scale:.2f}.new"
@@ -70,7 +71,7 @@ def measure(scale: float, folder: Path) -> Cost:
 
 
 def refresh(cost: Cost, dump: Path, advisories: Path, data: Path) -> None:
-    """`make refresh` from nothing, with the seconds that it prints, and its peak memory."""
+    """Runs `crates refresh` with an empty data folder and records its printed seconds and its peak memory."""
     environment = {
         **os.environ,
         "CRATES_SOURCE": "crates.io",
@@ -85,26 +86,26 @@ def refresh(cost: Cost, dump: Path, advisories: Path, data: Path) -> None:
     if process.returncode:
         sys.exit(f"the refresh failed:\n{printed}")
     jobs = [(job, float(seconds)) for job, _, seconds in JOB.findall(printed)]
-    of = {name: [seconds for job, seconds in jobs if job == name] for name in dict(jobs)}
+    by_job = {name: [seconds for job, seconds in jobs if job == name] for name in dict(jobs)}
     cost.memory["refresh"] = peak
     cost.seconds |= {
-        "load": of["fetch"][0] + of["load_snapshot"][0],
-        "features": max(of["compute_features"]),
-        "train": of["train_predictor"][0] + sum(of["compute_features"][:-1]),
-        "scores": of["score_crates"][0],
+        "load": by_job["fetch"][0] + by_job["load_snapshot"][0],
+        "features": max(by_job["compute_features"]),
+        "train": by_job["train_predictor"][0] + sum(by_job["compute_features"][:-1]),
+        "scores": by_job["score_crates"][0],
         "from nothing": time.monotonic() - started,
     }
     cost.seconds["refresh"] = cost.seconds["from nothing"] - cost.seconds["train"]
 
 
 def follow(process: subprocess.Popen) -> tuple[float, str]:
-    """The most memory that a process had by its last line, in GB, and what it printed."""
+    """The peak memory (GB) of a process at its last line of output, and its output."""
     assert process.stdout
     lines, peak = [], 0.0
     for line in process.stdout:
         lines.append(line)
         print(f"  {line}", end="", flush=True)
-        # the kernel's own high-water mark, read while the process is there
+        # the kernel's high-water mark, which is gone with the process
         peak = max(peak, _high_water(process.pid))
     return peak, "".join(lines)
 
@@ -131,11 +132,11 @@ def report(cost: Cost) -> None:
 
 
 def report_growth(before: Cost, after: Cost) -> None:
-    """The exponent of growth: 1 is in proportion to the registry's size."""
+    """Prints the exponents of growth: 1 is linear in the registry's size."""
     size = math.log(after.scale / before.scale)
     found = {n: math.log(after.seconds[n] / before.seconds[n]) / size for n in ("load", "features", "refresh")}
-    told = ", ".join(f"{name} {exponent:.2f}" for name, exponent in found.items())
-    print(f"growth from {before.scale:.2f} to {after.scale:.2f} (1 is in proportion): {told}")
+    exponents = ", ".join(f"{name} {exponent:.2f}" for name, exponent in found.items())
+    print(f"growth from {before.scale:.2f} to {after.scale:.2f} (1 is linear): {exponents}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What others need for tables of a crates.io dump: `gzip | wc`, which no loader can beat, and pandas.
+"""Other loaders of tables of a crates.io dump: pandas, and `gzip | wc` as a lower bound.
 
 usage: python -m benchmarks.load_peers DUMP.zip TABLE...
 """
@@ -19,7 +19,7 @@ from typing import IO
 
 GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a member in a zip: the lengths of its name and its extra field
-BLOCK = 2**20
+BLOCK_BYTES = 2**20
 ROWS_PER_CHUNK = 500_000
 TIMES = {"created_at", "updated_at", "deleted_at", "available_at", "date"}
 INTEGERS = {"id", "crate_id", "version_id", "downloads", "kind", "owner_id", "owner_kind", "crate_size"}
@@ -44,25 +44,25 @@ def gzip_lines(dump: Path, tables: list[str]) -> float:
 
 
 def as_gzip(dump: Path, name: str) -> Iterator[bytes]:
-    """The member's deflate stream, as it is, between a gzip header and trailer."""
+    """The member's deflate stream with a gzip header and trailer."""
     with zipfile.ZipFile(dump) as archive:
         member = archive.getinfo(name)
     with dump.open("rb") as file:
         file.seek(member.header_offset)
         file.seek(sum(LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))), 1)
         yield GZIP_HEADER
-        left = member.compress_size
-        while left:
-            block = file.read(min(BLOCK, left))
+        remaining = member.compress_size
+        while remaining:
+            block = file.read(min(BLOCK_BYTES, remaining))
             if not block:
                 raise EOFError(f"{dump} ends within {name}")
-            left -= len(block)
+            remaining -= len(block)
             yield block
     yield struct.pack("<II", member.CRC, member.file_size % 2**32)
 
 
 def pandas_load(dump: Path, tables: list[str]) -> tuple[float, float]:
-    """Seconds and GB of peak memory, imports and interpreter included, to make Parquet of the tables with pandas."""
+    """Seconds and peak memory (GB) to convert the tables to Parquet with pandas, including its import."""
     context = multiprocessing.get_context("spawn")
     started = time.monotonic()
     with ProcessPoolExecutor(1, context) as process:
@@ -71,7 +71,7 @@ def pandas_load(dump: Path, tables: list[str]) -> tuple[float, float]:
 
 
 def load_with_pandas(dump: Path, tables: list[str]) -> float:
-    """GB of this process's peak memory after it has made Parquet of the tables, chunk by chunk, in a scratch folder."""
+    """Converts the tables to Parquet in chunks, in a temporary folder; returns the peak memory (GB) of this process."""
     with TemporaryDirectory(dir=dump.parent) as folder, zipfile.ZipFile(dump) as archive:
         for table in tables:
             with archive.open(f"data/{table}.csv") as file:
@@ -80,7 +80,7 @@ def load_with_pandas(dump: Path, tables: list[str]) -> float:
 
 
 def to_parquet(file: IO[bytes], path: Path) -> None:
-    """Make Parquet of a CSV: text, nullable integers and times; '' and NULL become the same, as pandas cannot tell."""
+    """Converts a CSV file to Parquet: text, nullable integers and times. Pandas cannot distinguish '' from NULL."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq

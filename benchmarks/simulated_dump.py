@@ -1,9 +1,10 @@
-"""Writes a crates.io database dump of today's size and shape that is a SIMULATION, for load tests only.
+"""Writes a SIMULATED crates.io database dump with today's size and shape, for load tests only.
 
 usage: python -m benchmarks.simulated_dump --scale 0.1 OUT.zip
 
-Its crates are those of the bundled registry and renamed replicas of them; downloads, people and texts are made up.
-Scale 1.0 has 275,000 crates, 3 M versions, 30 M dependencies and 100 M days of downloads. Same scale, same bytes.
+Its crates are those of the bundled registry and renamed copies of them; downloads, users and texts are invented.
+Scale 1.0 has 275,000 crates, 3 M versions, 30 M dependencies and 100 M days of downloads. The same scale gives the same
+bytes.
 """
 
 import argparse
@@ -25,8 +26,8 @@ SAMPLE = HERE.parent / "sample"
 CRATES, VERSIONS, DEPENDENCIES, DOWNLOADS = 275_000, 3_000_000, 30_000_000, 100_000_000
 MEGABYTE_READMES = 5
 DAYS = 90
-# what is written in pieces, by which rows and how many of them at a time; version_downloads are written day by day
-PIECES = {"crates": ("crates", 25_000), "versions": ("versions", 250_000), "dependencies": ("versions", 250_000)}
+# tables written in parts: the table that is counted, and its rows per part; version_downloads has one part per day
+PARTS = {"crates": ("crates", 25_000), "versions": ("versions", 250_000), "dependencies": ("versions", 250_000)}
 DUMPED_AT = (2026, 11, 20, 2, 15, 8)
 # in the order of the real dump
 TABLES = (
@@ -38,7 +39,7 @@ CSV = "format csv, delimiter ',', quote '\"', escape '\"', nullstr ''"
 TEXTS = {
     "README.md": (
         "# SIMULATED dump, for load tests only\n\n"
-        "Made up from replicas of a small registry; downloads, people and texts are invented. Draw no conclusions.\n"
+        "Copies of a small registry; downloads, users and texts are invented. Draw no conclusions.\n"
     ),
     "export.sql": "-- simulated dump: nothing was exported\n",
     "import.sql": "-- simulated dump: not meant to be imported\n",
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def write_dump(scale: float, out: Path) -> dict[str, int]:
-    """Write the dump to `out`; returns the rows per table. Scratch files lie next to it, some 100 MB at a time."""
+    """Writes the dump to `out`; returns the rows per table. Temporary files beside it take about 100 MB at a time."""
     started = time.monotonic()
     with TemporaryDirectory(dir=out.parent, prefix="simulated-") as folder, open_scratch(Path(folder)) as con:
         build_facts(con, scale)
@@ -74,7 +75,7 @@ def write_dump(scale: float, out: Path) -> dict[str, int]:
 
 
 def open_scratch(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A database in memory that spills to `folder`, with the sample as views `sample_*`."""
+    """An in-memory database that spills to `folder`, with the bundled registry as views `sample_*`."""
     con = duckdb.connect()
     con.execute(
         f"set memory_limit = '4GB'; set temp_directory = '{folder}/spilled'; set max_temp_directory_size = '20GB'"
@@ -90,19 +91,19 @@ def build_facts(con: duckdb.DuckDBPyConnection, scale: float) -> None:
     for name, count in wanted.items():
         con.execute(f"set variable {name} = {round(count * scale)}")
     con.execute(f"set variable megabyte_readmes = {ceil(MEGABYTE_READMES * scale)}")
-    for table, (_, size) in PIECES.items():
+    for table, (_, size) in PARTS.items():
         con.execute(f"set variable {table}_per_part = {size}")
     for kind in ("facts", "texts", "tables"):
         con.execute((HERE / f"simulated_dump_{kind}.sql").read_text())
 
 
 def parts_of(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    """The number of pieces in which a table is written."""
+    """The number of parts in which a table is written."""
     if table == "version_downloads":
         return DAYS
-    if table not in PIECES:
+    if table not in PARTS:
         return 1
-    counted, size = PIECES[table]
+    counted, size = PARTS[table]
     return ceil(con.table(counted).shape[0] / size)
 
 
@@ -113,24 +114,24 @@ def write_table(
     deflater: ThreadPoolExecutor,
     folder: Path,
 ) -> int:
-    """One member of the zip: while a part is deflated, the next one is written. Returns the rows."""
+    """Writes one member of the zip: a part is compressed while the next one is written. Returns the number of rows."""
     started, rows, size = time.monotonic(), 0, 0
     with archive.open(member(f"data/{table}.csv"), "w", force_zip64=True) as stream:
-        waiting: Future[int] | None = None
+        pending: Future[int] | None = None
         for part in range(parts_of(con, table)):
             path = folder / f"{table}-{part}.csv"
             header = "true" if part == 0 else "false"
             query = f"copy (from {table}_csv({part})) to '{path}' ({CSV}, header {header})"
             rows += con.execute(query).fetchall()[0][0]
-            size += waiting.result() if waiting else 0
-            waiting = deflater.submit(deflate, path, stream)
-        size += waiting.result() if waiting else 0
+            size += pending.result() if pending else 0
+            pending = deflater.submit(deflate, path, stream)
+        size += pending.result() if pending else 0
     print(f"{table:<22} {rows:>12,} rows {size:>14,} bytes {time.monotonic() - started:6.1f} s", flush=True)
     return rows
 
 
 def deflate(path: Path, stream: IO[bytes]) -> int:
-    """Append the file to the member of the zip and remove it. Returns its bytes."""
+    """Appends a file to the member of the zip and removes it. Returns its size in bytes."""
     size = 0
     with path.open("rb") as file:
         for block in blocks(file):
@@ -145,7 +146,7 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def member(name: str) -> zipfile.ZipInfo:
-    """A deflated member with the dump's time, so that the same CSVs make the same zip."""
+    """A compressed member with the dump's time, so that the same CSV files give the same zip."""
     info = zipfile.ZipInfo(name, DUMPED_AT)
     info.compress_type = zipfile.ZIP_STORED if name.endswith("/") else zipfile.ZIP_DEFLATED
     return info

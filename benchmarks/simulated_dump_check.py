@@ -1,8 +1,8 @@
-"""Reads a simulated dump back: keys, references, NULL against '', texts of values, times, and figures of its graph.
+"""Checks a simulated dump: keys, references, NULL and '', text formats, times, and statistics of its graph.
 
 usage: python -m benchmarks.simulated_dump_check DUMP.zip
 
-Needs the disk of the unpacked dump next to it. Exit status 1 if something is not as it must be.
+Needs disk space for the unpacked dump beside it. The exit status is 1 if a check fails.
 """
 
 import sys
@@ -27,30 +27,30 @@ def main(dump: Path) -> None:
         )
         with zipfile.ZipFile(dump) as archive:
             archive.extractall(folder, [f"data/{table}.csv" for table in TABLES])
-        disorderly = [table for table in TABLES if not attach(con, table, f"{folder}/data/{table}.csv")]
-        print(f"tables whose columns are not in alphabetical order: {disorderly}", flush=True)
-        wrong = run_checks(con, Path(__file__).with_suffix(".sql").read_text())
-    sys.exit(1 if wrong or disorderly else 0)
+        unsorted = [table for table in TABLES if not attach(con, table, f"{folder}/data/{table}.csv")]
+        print(f"tables whose columns are not in alphabetical order: {unsorted}", flush=True)
+        failures = run_checks(con, Path(__file__).with_suffix(".sql").read_text())
+    sys.exit(1 if failures or unsorted else 0)
 
 
 def attach(con: duckdb.DuckDBPyConnection, table: str, path: str) -> bool:
-    """Make the file visible as a view; whether its columns are in alphabetical order."""
+    """Creates a view of a file; returns whether its columns are in alphabetical order."""
     con.execute(f"create view {table} as from read_csv('{path}', {READ})")
     columns = con.table(table).columns
     return columns == sorted(columns)
 
 
 def run_checks(con: duckdb.DuckDBPyConnection, script: str) -> int:
-    """Print each check's value; how many are not as they must be."""
-    wrong = 0
+    """Prints the value of each check; returns the number of failures."""
+    failures = 0
     for statement in con.extract_statements(script):
         rows = con.execute(statement).fetchall()
         if statement.type != duckdb.StatementType.SELECT:
             continue
         name, value, expected = rows[0]
-        wrong += expected is not None and value != expected
+        failures += expected is not None and value != expected
         print(f"{name:<60} {value:>14,}" + ("" if expected in (None, value) else f", not {expected:,}"), flush=True)
-    return wrong
+    return failures
 
 
 if __name__ == "__main__":

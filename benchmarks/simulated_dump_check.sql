@@ -1,5 +1,5 @@
--- Each `select` gives a name, a value and the value that it must have, or null where any will do. Tables are views of
--- the dump's files with all columns as text.
+-- Each `select` returns a name, a value and the expected value (null: any). Tables are views of the dump's files with all
+-- columns as text.
 
 create table version_facts as
 select id::int as id, crate_id::int as crate_id, num_no_build, yanked, created_at::timestamptz as created_at,
@@ -41,7 +41,7 @@ select 'crates without version', count(*), 0 from crate_facts as c anti join ver
 select 'dependencies without version', count(*), 0
 from dependency_facts anti join version_facts as v on version_id = v.id;
 select 'dependencies on no crate', count(*), 0 from dependency_facts anti join crate_facts as c on crate_id = c.id;
--- a filter, because as a condition DuckDB would join versions with crates on it first
+-- a filter, because DuckDB would use a condition to join versions with crates first
 select 'dependencies on a crate that is not there yet', count(*) filter (where c.created_at > v.created_at), null
 from dependency_facts as d join version_facts as v on v.id = version_id join crate_facts as c on c.id = d.crate_id;
 select 'versions with more downloads in 90 days than in all', count(*) filter (where s.downloads > v.downloads), 0

@@ -1,11 +1,11 @@
--- The facts of a simulated registry, from the sample's versions, yanks and dependencies (views `sample_*`) and the
--- variables crates, versions, dependencies and downloads: how many of each. A crate's number is `i`; its original is
--- the crate of the sample that it copies, its replica is 0 for that crate itself.
+-- The tables of a simulated registry, from the bundled versions, yanks and dependencies (views `sample_*`) and the
+-- variables crates, versions, dependencies and downloads (the number of each). `i` numbers the crates; `original` is the
+-- bundled crate that a crate copies, and `replica` is 0 for that crate itself.
 
 set variable born = timestamp '2014-11-11 00:00:00';
 set variable dumped = timestamp '2026-11-20 02:15:07';
 
--- uniform in [0, 1) and standard normal; each use has its own salt below 64, or the draws depend on each other
+-- uniform in [0, 1) and standard normal; every use needs its own salt below 64, else the draws are correlated
 create macro chance(seed, salt) as (hash(seed::bigint * 64 + salt) >> 11)::double * 1.1102230246251565e-16;
 create macro pick(seed, salt, choices) as (hash(seed::bigint * 64 + salt) % (choices)::ubigint)::bigint;
 create macro normal(seed, salt) as sqrt(-2 * ln(1 - chance(seed, salt))) * cos(2 * pi() * chance(seed, salt + 1));
@@ -23,7 +23,7 @@ from (select distinct name from sample_versions)
 left join dependents using (name)
 order by original;
 
--- the sample's share of the crates are its most popular ones, the others are replicas of all of it
+-- the most popular bundled crates come first; the others are copies of all of them
 create table drafted_crates as
 with sizes as (
     select count(*) as total, round(count(*) * getvariable('crates') / 275_000)::bigint as kept from originals
@@ -37,11 +37,11 @@ drafts as (
 )
 select
     *,
-    -- replicas publish more often, or 3 M versions are out of reach
+    -- copies publish more often, else there are fewer than 3 M versions
     case when replica = 0 then 1 else least(1 - floor(2 * ln(1 - chance(i, 1))), 12) end::bigint as copies
 from drafts order by i;
 
--- times are known as bounds: somewhere between them, in the order of publication, and spread over the longer history
+-- times are drawn between their bounds, in the order of publication, and stretched to the longer history
 create table model_versions as
 with one_per_number as (
     select original, position, num,
@@ -82,7 +82,7 @@ select
 from stretched left join yanked as y using (original, num)
 order by model;
 
--- a dependency's features are not in the sample
+-- the bundled registry has no features of dependencies
 create table model_dependencies as
 select
     row_number() over (order by v.model, t.original, kind, d.target, req, explicit_name, optional) - 1 as n,
@@ -102,12 +102,12 @@ from sample_dependencies as d
 join originals as o using (name)
 join model_versions as v on v.original = o.original and v.num = d.num
 join originals as t on t.name = d.dependency
--- times drawn from their bounds put 1.5 % of the versions before what they depend on
+-- with drawn times, 1.5 % of the versions are older than their dependencies
 join model_versions as first on first.original = t.original and first.position = 0
 where first.since_born <= v.since_born
 order by n;
 
--- each copy of a version beyond the first is kept with the probability that makes `versions` of them
+-- further copies of a version are kept with the probability that gives `versions` in total
 set variable kept_copies = (
     select (getvariable('versions') - count(*)) / sum(copies - 1)
     from drafted_crates join model_versions using (original)
@@ -128,13 +128,14 @@ numbers as (
 )
 select
     i, model, position, copy, seed, yanked,
-    -- copies get the patch numbers between the original's, in the same order; huge ones would overflow
+    -- copies get patch numbers between those of the originals, in the same order; huge ones would overflow
     if(
         copies = 1 or length(parts.patch) > 9,
         num,
         parts.head || (try_cast(parts.patch as bigint) * copies + copy) || parts.tail
     ) as num,
-    -- replicas were born later, so that growth is as steep as it is; mates alike, so that none precedes what it uses
+    -- copies start later, which gives the real growth; those of one replica start together, so none precedes its
+    -- dependencies
     getvariable('born') + to_microseconds((
         age - 1 - greatest(age - 1 - since_born, 0) * if(replica = 0, 1, 1 - 0.3 * chance(replica, 5))
     )::bigint) as created_at
@@ -169,8 +170,8 @@ select
 from born join drafted_crates using (i) join originals as o using (original)
 order by created_at, i;
 
--- where a dependency on an original leads: mates of one replica hold together, but all of them use what is popular; at
--- small scales a few originals are missing, and what stands in for them may be younger than the version that uses it
+-- the target of a dependency on an original: crates of one replica depend on each other, and all depend on the popular
+-- crates. At small scales a few originals are missing; their substitutes may be younger than the dependent version
 create table targets as
 select
     o.original as target,
@@ -183,9 +184,9 @@ left join crates as itself on itself.original = o.original and itself.replica = 
 left join crates as stand_in
     on stand_in.i = pick(o.original, 12, least((select count(*) from crates where replica = 0), 300));
 
--- today's versions have more dependencies than the sample's: each crate also has some of a few random crates' newest
--- ones, the more of them the more versions it has, and rather the popular ones. What others build on gets more
--- development dependencies only, or trees would be ten times as large as they are
+-- today's versions have more dependencies than the bundled ones: each crate also gets some of those of a few random
+-- crates, preferably popular ones, and more of them if it has more versions. Crates with dependents get only development
+-- dependencies, else trees would be ten times too large
 create table donors as
 select row_number() over (order by original) - 1 as donor, max(model) as model
 from model_versions semi join model_dependencies using (model)
@@ -224,13 +225,13 @@ where chance(i * 2_000_000 + n, 14) < weight * getvariable('kept_extras')
 order by i, n;
 drop table drafted_extras;
 
--- a share of the versions is downloaded every day, the others the less often the lower they rank: together `downloads`
+-- a share of the versions is downloaded every day, the others less often by rank; the total is `downloads`
 set variable always = 1 - sqrt(1 - (
     select getvariable('downloads') / sum(least(date_diff('day', created_at, getvariable('dumped')), 90))
     from drafted_versions
 ));
 
--- how much a version is downloaded depends on its crate's dependents, how new it is among its crate's, and chance
+-- the downloads of a version depend on the dependents of its crate, its age rank in the crate, and chance
 create table versions as
 with counted as (
     select
@@ -260,7 +261,7 @@ select
     crate_id, i, model, seed, num, created_at, yanked,
     least(strength, 1) ** 2 as presence,
     greatest(4 * strength, 1) as intensity,
-    -- no less than the last 90 days have, which are at most 1.25 times the intensity each
+    -- at least those of the last 90 days, each of which is at most 1.25 times the intensity
     least(
         ceil(least(age + 1, 90) * (1.25 * intensity + 1)) + floor(intensity * age * chance(seed, 19) / 2), 2_147_483_647
     )::bigint as downloads

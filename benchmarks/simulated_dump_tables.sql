@@ -1,9 +1,9 @@
--- The 18 files of the dump of 2026-08-21's layout: columns in alphabetical order, values as PostgreSQL writes them.
--- `part` numbers the pieces in which a file is written (PIECES in simulated_dump.py).
+-- The 18 files of a dump in the layout of 2026-08-21: columns in alphabetical order, values in PostgreSQL's format.
+-- `part` numbers the parts of a file (PARTS in simulated_dump.py).
 
 create macro pg_time(t) as t::varchar || '+00';
 create macro pg_bool(b) as if(b, 't', 'f');
--- no element of these has a character that PostgreSQL would quote
+-- PostgreSQL would quote none of these elements
 create macro pg_array(elements) as '{' || array_to_string(elements, ',') || '}';
 create macro digest(kind, id) as '\x' || sha256(kind || id);
 
@@ -95,7 +95,7 @@ from range(getvariable('teams')) as t(u) order by u;
 
 create macro users_csv(part) as table
 select
-    -- only accounts made since 2026-06-11 have one
+    -- null for accounts created before 2026-06-11
     if(u < getvariable('users') * 0.93, null, pg_time(timestamp '2026-06-11 09:00:00' + to_microseconds(
         (u - getvariable('users') * 0.93)::bigint * (1.35e13 / (getvariable('users') * 0.07 + 1))::bigint
     ))) as created_at,
@@ -201,7 +201,7 @@ select
         ['1.56', '1.60.0', '1.63', '1.70', '1.70.0', '1.74', '1.81.0', '1.85'][1 + pick(i, 16, 8)]
     ) as rust_version,
     digest('tar', version_id) as tar_sha256,
-    -- the time of the yank; a few others were yanked and un-yanked, the rest is as it was published
+    -- the time of the yank or, for a few versions, of the un-yank; else the publication time
     pg_time(case
         when yanked or chance(seed, 59) < 0.003 then least(
             created_at + to_seconds(floor(exp(11 + 3 * normal(seed, 44)))::bigint), getvariable('dumped')
@@ -265,7 +265,7 @@ order by id;
 create macro version_downloads_csv(part) as table
 select
     date '2026-08-22' + part as date,
-    -- fewer on week-ends, and the newest day is partial
+    -- fewer on weekends; the newest day is incomplete
     greatest(1, round(
         intensity * (0.75 + 0.5 * chance(ordinal * 90 + part, 1))
         * if(part % 7 in (0, 1), 0.6, 1) * if(part = 89, 0.3, 1)

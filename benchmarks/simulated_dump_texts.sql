@@ -1,5 +1,5 @@
--- What the crates and versions of `simulated_dump_facts.sql` say about themselves. The words are those of the
--- descriptions that this project wrote (view `sample_descriptions`) and parts of crates' names.
+-- The texts of the crates and versions of `simulated_dump_facts.sql`. The words come from the bundled descriptions (view
+-- `sample_descriptions`) and from crate names.
 
 create table words as
 select row_number() over (order by word) - 1 as w, word
@@ -41,7 +41,7 @@ from unnest(string_split(
 )) with ordinality as t(slug, ordinality);
 set variable category_slugs = (select list(slug order by u) from category_slugs);
 
--- sentences, headings, items, code and links, as READMEs have them
+-- sentences, headings, list items, code and links of READMEs
 create table sentences as
 with drawn as (
     select s, 5 + pick(s, 20, 14) as length from range(12_000) as t(s)
@@ -113,13 +113,13 @@ select
     end as license,
     case
         when i % 100 = 0 and i < getvariable('megabyte_readmes') * 100 then 3_000_000
-        -- 64 KiB at most, with carriage returns and letters of several bytes
+        -- at most 64 KiB, with carriage returns and multi-byte characters
         when chance(i, 36) > 0.1 then least(floor(exp(7.3 + 1.1 * normal(i, 37))), 60_000)
     end::bigint as readme_size
 from drawn
 order by ordinal;
 
--- jsonb text of a version's features, of which the sample has the names only
+-- the jsonb text of a version's features, of which only the names are bundled
 create table feature_texts as
 select feature_names, '{' || array_to_string(list_transform(
     list_sort(list_transform(feature_names, lambda f: {'length': length(f), 'name': f})),

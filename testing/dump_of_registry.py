@@ -1,4 +1,4 @@
-"""A crates.io dump of today, made of a registry in the bundled format: real facts, moved to end with the dump."""
+"""Converts a registry in the bundled format to a crates.io dump, with all times shifted to the time of the dump."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ SHIFT = timedelta(days=(date(2026, 11, 20) - date(2020, 7, 20)).days)
 
 
 def dump_of(registry: Path) -> Dump:
-    """The rows of a dump, in the newest layout's columns. Inexact times are taken as exact; owners are not known."""
+    """The rows of a dump in the newest layout. Inexact times become exact; there are no owners."""
     con = duckdb.connect()
     for table in ("versions", "yanks", "dependencies"):
         con.execute(f"create view {table} as from '{registry}/registry/{table}.parquet'")
@@ -58,10 +58,10 @@ def dump_of(registry: Path) -> Dump:
             )
         ),
     }
-    people = {table: [] for table in ("crate_owners", "users", "teams", "version_downloads")}
+    unknown = {table: [] for table in ("crate_owners", "users", "teams", "version_downloads")}
     others = ("categories", "crate_downloads", "keywords", "metadata", "oauth_github", "reserved_crate_names")
     more = ("reserved_usernames", "crates_categories", "crates_keywords", "deleted_crates", "default_versions")
-    return {**rows, **people, **{table: [] for table in (*others, *more)}}
+    return {**rows, **unknown, **{table: [] for table in (*others, *more)}}
 
 
 def _records(rows: duckdb.DuckDBPyRelation) -> list[dict]:
@@ -70,7 +70,7 @@ def _records(rows: duckdb.DuckDBPyRelation) -> list[dict]:
 
 def _version(row: dict) -> dict:
     features = {name: [] for name in row.pop("feature_names") or []}
-    nothing = (
+    empty = (
         "bin_names",
         "documentation",
         "edition",
@@ -82,7 +82,7 @@ def _version(row: dict) -> dict:
     )
     return {
         **row,
-        **dict.fromkeys((*nothing, "repository", "zip_json_sha256", "zip_sha256")),
+        **dict.fromkeys((*empty, "repository", "zip_json_sha256", "zip_sha256")),
         "categories": [],
         "crate_size": 1000,
         "description": "A crate of 2020",
@@ -95,6 +95,6 @@ def _version(row: dict) -> dict:
 
 
 def _crate(row: dict) -> dict:
-    nothing = ("documentation", "homepage", "max_features", "max_upload_size", "readme", "repository")
+    empty = ("documentation", "homepage", "max_features", "max_upload_size", "readme", "repository")
     about = {"description": "A crate of 2020", "trustpub_only": False, "updated_at": row["created_at"]}
-    return {**row, **dict.fromkeys(nothing), **about}
+    return {**row, **dict.fromkeys(empty), **about}

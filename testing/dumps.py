@@ -1,4 +1,4 @@
-"""crates.io database dumps of any rows, in the layouts the dump has had, byte for byte in psql's CSV dialect."""
+"""Generates crates.io database dumps from rows, in all layouts since 2024 and in psql's CSV dialect."""
 
 import gzip
 import hashlib
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import count
 
-# A table's name to its rows, with the columns of the newest layout. Values: datetime (UTC, without a zone), date,
+# Rows by table name, with the columns of the newest layout. Values: datetime (UTC, without a zone), date,
 # bool, int, str, list[str] for text[], dict for jsonb, bytes for bytea, None for NULL.
 Dump = dict[str, list[dict]]
 
@@ -21,25 +21,25 @@ COMMIT = "57fa00066d1e3c1f4b0a9c8e7d6f5a4b3c2d1e0f"
 
 @dataclass(frozen=True)
 class Layout:
-    """Which tables and columns a dump has; tables in the order in which they are written."""
+    """The tables and columns of a dump, in their order."""
 
     tables: dict[str, tuple[str, ...]]
-    zone: str = "+00"  # behind every timestamp
+    zone: str = "+00"  # suffix of every timestamp
 
     def without(self, table: str, *columns: str) -> "Layout":
-        """The layout without some columns of a table, or without the table if none are named."""
-        kept = tuple(c for c in self.tables[table] if c not in columns) if columns else ()
+        """The layout without some columns of a table, or without the table if no columns are given."""
+        remaining = tuple(c for c in self.tables[table] if c not in columns) if columns else ()
         return replace(
-            self, tables={t: kept if t == table else c for t, c in self.tables.items() if kept or t != table}
+            self, tables={t: remaining if t == table else c for t, c in self.tables.items() if remaining or t != table}
         )
 
     def with_column(self, table: str, column: str) -> "Layout":
-        """The layout with one more column, in its alphabetical place."""
+        """The layout with an additional column, in alphabetical order."""
         return replace(self, tables={**self.tables, table: tuple(sorted((*self.tables[table], column)))})
 
 
 def _layouts() -> dict[str, Layout]:
-    """Every layout from the one after it, by undoing what changed."""
+    """All layouts, each derived from the next one by undoing its changes."""
     newest = Layout(
         {
             "categories": ("category", "crates_cnt", "created_at", "description", "id", "path", "slug"),
@@ -98,14 +98,14 @@ LAYOUTS = _layouts()
 
 
 def csv_tables(dump: Dump, layout: str) -> dict[str, bytes]:
-    """Every table of the layout as CSV with a header; a table the dump leaves out has no rows. KeyError if unknown."""
+    """All tables of the layout as CSV with a header; tables that `dump` lacks are empty. Raises KeyError."""
     shape = LAYOUTS[layout]
     rows = _older_columns(dump)
     return {table: _csv(rows.get(table, []), columns, shape.zone) for table, columns in shape.tables.items()}
 
 
 def zip_bytes(dump: Dump, layout: str, timestamp: str) -> bytes:
-    """db-dump.zip: no prefix, every member deflated by itself."""
+    """db-dump.zip: member names without a prefix."""
     out = io.BytesIO()
     written = datetime.fromisoformat(timestamp[:19])
     with zipfile.ZipFile(out, "w") as archive:
@@ -117,7 +117,7 @@ def zip_bytes(dump: Dump, layout: str, timestamp: str) -> bytes:
 
 
 def tar_gz_bytes(dump: Dump, layout: str, timestamp: str) -> bytes:
-    """db-dump.tar.gz: everything under the time at which the dump started."""
+    """db-dump.tar.gz: member names under a folder with the start time of the dump."""
     out = io.BytesIO()
     started = datetime.fromisoformat(timestamp[:19])
     with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
@@ -131,13 +131,13 @@ def tar_gz_bytes(dump: Dump, layout: str, timestamp: str) -> bytes:
 
 
 def _members(dump: Dump, layout: str, timestamp: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents in the order of the archives; a name that ends in / is a folder."""
+    """Names and contents of the members, in order; a name that ends with / is a folder."""
     tables = LAYOUTS[layout].tables
     columns = {table: ", ".join(f'"{c}"' for c in names) for table, names in tables.items()}
     export = "".join(f"\\copy \"{t}\" ({c}) TO 'data/{t}.csv' WITH CSV HEADER\n" for t, c in columns.items())
     schema = "".join(f"CREATE TABLE public.{t} ({c});\n" for t, c in columns.items())
     metadata = {"timestamp": timestamp, "crates_io_commit": COMMIT}
-    yield "README.md", b"# Dump of the crates.io database, made for a test\n"
+    yield "README.md", b"# Dump of the crates.io database, for tests\n"
     yield "export.sql", f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ LATEST;\n{export}COMMIT;\n".encode()
     yield "import.sql", export.replace(" TO ", " FROM ").encode()
     yield "metadata.json", json.dumps(metadata, indent=2).encode()
@@ -148,7 +148,7 @@ def _members(dump: Dump, layout: str, timestamp: str) -> Iterator[tuple[str, byt
 
 
 def _older_columns(dump: Dump) -> Dump:
-    """The rows with the columns that are gone by now as well."""
+    """The rows with the columns of older layouts."""
     downloads = {row["crate_id"]: row["downloads"] for row in dump.get("crate_downloads", [])}
     added = {
         "crates": lambda row: {"downloads": downloads.get(row["id"], 0)},
@@ -164,7 +164,7 @@ def _csv(rows: list[dict], columns: tuple[str, ...], zone: str) -> bytes:
 
 
 def _text(value: object, zone: str) -> str | None:
-    """A value as Postgres writes it, before CSV."""
+    """A value in Postgres' text format."""
     match value:
         case None | str():
             return value
@@ -176,7 +176,7 @@ def _text(value: object, zone: str) -> str | None:
         case list():
             return "{" + ",".join(_element(v) for v in value) + "}"
         case dict():
-            # jsonb keeps its keys by length, then by bytes
+            # jsonb sorts keys by length, then by bytes
             ordered = dict(sorted(value.items(), key=lambda item: (len(item[0].encode()), item[0].encode())))
             return json.dumps(ordered, ensure_ascii=False)
         case bytes():
@@ -186,13 +186,13 @@ def _text(value: object, zone: str) -> str | None:
 
 
 def _element(text: str) -> str:
-    """A string in an array literal, quoted where Postgres does."""
+    """A string in an array literal, quoted like Postgres does."""
     plain = text and text.upper() != "NULL" and not any(c in '{}",\\' or c.isspace() for c in text)
     return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _field(text: str | None) -> str:
-    """A field as COPY writes it: NULL is nothing, the empty string is two quotes."""
+    """A field of COPY: NULL is empty, the empty string is two quotes."""
     if text is None:
         return ""
     if text in ("", "\\.") or any(c in ',"\n\r' for c in text):
@@ -201,12 +201,12 @@ def _field(text: str | None) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# A small dump. Crates are trees, people are birds; every fact is invented.
+# A small dump. Crates are named after trees, users after birds; all data is invented.
 
 README = '# Alder\n\n"Fast", safe, and small.\n\n```rust\nlet s = "a, b";\n```\n\n\\.\n\r\nfür alle → 你好\n'
 
-# (crate, version, published, what happened later): "-2021-11-02" yanked on that day, "~2022-05-01" yanked and taken
-# back by that day. In the order of ids.
+# (crate, version, publication, later change): "-2021-11-02" is a yank on that day, "~2022-05-01" a yank that was undone
+# by that day. In the order of ids.
 VERSIONS = [
     ("Oldwood", "0.0.1-001", "2014-12-02", "-2017-11-30"),
     ("birch-sys", "0.1.0", "2015-01-13", None),
@@ -252,7 +252,7 @@ VERSIONS = [
 CRATES = {name: i for i, name in enumerate(dict.fromkeys(name for name, *_ in VERSIONS), start=11)}
 KINDS = {"normal": 0, "build": 1, "dev": 2}
 
-# (crate, from which version on, dependency, requirement, what differs from a plain normal dependency)
+# (crate, first version with it, dependency, requirement, differences from a default normal dependency)
 DEPENDENCIES = [
     ("Oldwood", "0.0.1-001", "birch-sys", "^0-.11.0", {}),
     ("alder", "0.1.0", "birch-sys", "^0.1", {}),
@@ -288,7 +288,7 @@ CATEGORIES = {
 KEYWORDS = {"alder": ["serialization", "no_std"], "cedar": ["no_std"], "elm-cli": ["cli"]}
 DESCRIPTIONS = {"alder": 'Trees, and what they\'re "made of"', "cedar": "", "dogwood": None, "elm-cli": "One\nper line"}
 COUNTED = {"alder 1.2.0": 900, "alder 2.0.0": 5, "alder 2.0.1": 400, "birch-sys 0.2.1": 300, "cedar 1.0.0": 40}
-# id: (login, name, account created)
+# id: (login, name, creation of the account)
 USERS = {
     1: ("wren", "Jenny Wren", None),
     2: ("rook", "", None),
@@ -296,7 +296,7 @@ USERS = {
     4: ("Owl", 'Strix "Owl", Jr.', None),
     5: ("swift", None, datetime(2026, 6, 20, 8, 0, 0, 120000)),
 }
-# (crate, owner, added on, added by): a bird's id, or "team"
+# (crate, owner, added on, added by): a user id, or "team"
 OWNERS = [
     *(("Oldwood", 3, "2014-12-02", None), ("birch-sys", 1, "2015-01-13", None), ("alder", 1, "2016-03-01", None)),
     *(("alder_derive", 1, "2017-06-15", None), ("alder", 2, "2018-04-30", 1), ("alder", "team", "2019-01-01", 1)),
@@ -307,7 +307,7 @@ OWNERS = [
 
 
 def small_dump() -> Dump:
-    """12 crates, 40 versions and all that hangs on them, as of `SMALL_AT`."""
+    """12 crates, 40 versions and their data, as of `SMALL_AT`."""
     versions = [_version(i, *facts) for i, facts in enumerate(VERSIONS, start=101)]
     daily = _daily_downloads(versions)
     for version in versions:
@@ -339,7 +339,7 @@ def _at(day: str, clock: time = time(9, 41, 20, 782996)) -> datetime:
 
 def _version(id_: int, crate: str, num: str, day: str, later: str | None) -> dict:
     tar = hashlib.sha256(f"{crate} {num}".encode()).digest()
-    zipped = day >= "2018"  # the back-fill of zips has not come to the oldest
+    zipped = day >= "2018"  # zips of the oldest versions are not backfilled yet
     return {
         "bin_names": None if day < "2016" else ["elm", "elm-ls"] if crate == "elm-cli" else [],
         "categories": CATEGORIES.get(crate, []),
@@ -373,9 +373,9 @@ def _version(id_: int, crate: str, num: str, day: str, later: str | None) -> dic
 
 
 def _publisher(crate: str, day: str) -> int | None:
-    """The last bird who became an owner by then; nobody is known of old releases and of those by a workflow."""
-    birds = [owner for name, owner, since, _ in OWNERS if name == crate and isinstance(owner, int) and since <= day]
-    return None if day < "2015-02" or crate == "juniper-tree" else birds[-1]
+    """The last user who became an owner by then; unknown for old versions and for trusted publishing."""
+    owners = [owner for name, owner, since, _ in OWNERS if name == crate and isinstance(owner, int) and since <= day]
+    return None if day < "2015-02" or crate == "juniper-tree" else owners[-1]
 
 
 def _crate(name: str, versions: list[dict]) -> dict:
@@ -401,26 +401,26 @@ def _default(versions: list[dict]) -> dict:
 
 
 def _rank(num: str) -> tuple[int, ...]:
-    """Orders the versions above; semver proper is not needed for them."""
+    """The sort key of the versions above, for which full semver rules are not needed."""
     return tuple(int(part) for part in num.partition("-")[0].split("."))
 
 
 def _dependencies(versions: list[dict]) -> Iterator[dict]:
-    """Every version has those named for it or an earlier one, without those named anew later."""
+    """The dependencies of each version: those declared for it or for an earlier version, unless declared again."""
     ids = count(1001)
     for version in versions:
-        held: dict[tuple, dict] = {}
+        declared: dict[tuple, dict] = {}
         for crate, since, dependency, req, differs in DEPENDENCIES:
             if version["crate_id"] == CRATES[crate] and _rank(since) <= _rank(version["num_no_build"]):
                 kind = KINDS[differs.get("kind", "normal")]
-                plain = {"default_features": True, "explicit_name": None, "features": [], "optional": False}
-                row = {"target": None, **plain, **differs, "req": req, "crate_id": CRATES[dependency], "kind": kind}
-                held[dependency, kind, row["explicit_name"] == "cedar_old"] = row
-        yield from ({**row, "id": next(ids), "version_id": version["id"]} for row in held.values())
+                defaults = {"default_features": True, "explicit_name": None, "features": [], "optional": False}
+                row = {"target": None, **defaults, **differs, "req": req, "crate_id": CRATES[dependency], "kind": kind}
+                declared[dependency, kind, row["explicit_name"] == "cedar_old"] = row
+        yield from ({**row, "id": next(ids), "version_id": version["id"]} for row in declared.values())
 
 
 def _daily_downloads(versions: list[dict]) -> list[dict]:
-    """90 days up to that of the dump, which is not over yet; days without downloads have no row."""
+    """The 90 days until that of the dump, which is incomplete; days without downloads have no row."""
     today = date.fromisoformat(SMALL_AT[:10])
     names = {i: name for name, i in CRATES.items()}
     rows = []

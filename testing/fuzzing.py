@@ -1,4 +1,4 @@
-"""Number of examples of the fuzz tests: `CRATES_FUZZ_EXAMPLES=2000 pytest -k "fuzz or whatever"` for a long run."""
+"""Number of examples of the fuzz tests: `CRATES_FUZZ_EXAMPLES=2000 pytest -k "fuzz or corrupt"` for a long run."""
 
 import os
 

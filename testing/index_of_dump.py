@@ -1,4 +1,4 @@
-"""The sparse index and the feeds that crates.io would serve for a dump, and changes to a dump as people make them."""
+"""Converts a dump to the index files and feeds of crates.io, and applies publications and yanks to a dump."""
 
 import json
 from collections.abc import Iterable
@@ -7,15 +7,15 @@ from datetime import datetime
 from resources.crates_io.sparse_index import index_path
 from testing.dumps import Dump
 
-Named = tuple[str, str | None, datetime]  # a crate, its version if the feed is of versions, and when it came
+Item = tuple[str, str | None, datetime]  # crate, version (None in the feed of new crates), publication time
 KINDS = ("normal", "build", "dev")
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0" xmlns:crates="https://crates.io/"><channel>'
 
 
 def published(dump: Dump, crate: str, num: str, at: datetime, deps: Iterable[tuple[str, str, dict]] = ()) -> Dump:
-    """The dump with one more version, whose crate may be new; `deps` are crate, requirement, and what is not plain.
+    """The dump with another version, whose crate may be new. `deps` are crate, requirement and non-default fields.
 
-    What the index does not say of a version, its size and edition, is null.
+    Size and edition, which the index does not have, are null.
     """
     crates, versions = list(dump["crates"]), list(dump["versions"])
     ids = {row["name"]: row["id"] for row in crates}
@@ -37,9 +37,9 @@ def published(dump: Dump, crate: str, num: str, at: datetime, deps: Iterable[tup
         "edition": None,
     }
     versions.append(version)
-    plain = {"default_features": True, "explicit_name": None, "features": [], "kind": 0, "optional": False}
+    defaults = {"default_features": True, "explicit_name": None, "features": [], "kind": 0, "optional": False}
     declared = [
-        {**plain, "target": None, **differs, "crate_id": ids[on], "req": req, "version_id": version["id"]}
+        {**defaults, "target": None, **differs, "crate_id": ids[on], "req": req, "version_id": version["id"]}
         for on, req, differs in deps
     ]
     first = max(d["id"] for d in dump["dependencies"]) + 1
@@ -48,7 +48,7 @@ def published(dump: Dump, crate: str, num: str, at: datetime, deps: Iterable[tup
 
 
 def yanked(dump: Dump, crate: str, num: str, at: datetime, undone: bool = False) -> Dump:
-    """The dump with a version yanked, or its yank undone."""
+    """The dump after a yank or un-yank of a version."""
     (crate_id,) = (row["id"] for row in dump["crates"] if row["name"] == crate)
     changed = {"yanked": not undone, "updated_at": at}
     assert any((v["crate_id"], v["num"], v["yanked"]) == (crate_id, num, undone) for v in dump["versions"])
@@ -57,7 +57,7 @@ def yanked(dump: Dump, crate: str, num: str, at: datetime, undone: bool = False)
 
 
 def index_files(dump: Dump) -> dict[str, bytes]:
-    """The file of every crate, by path."""
+    """The index file of every crate, by path."""
     names = {row["id"]: row["name"] for row in dump["crates"]}
     lines: dict[str, list[str]] = {}
     for version in sorted(dump["versions"], key=lambda v: v["id"]):
@@ -76,14 +76,14 @@ def index_files(dump: Dump) -> dict[str, bytes]:
 
 
 def feeds(dump: Dump, since: datetime) -> dict[str, bytes]:
-    """Both feeds, of what was published since an instant; each ends with the oldest publication of all."""
+    """Both feeds with the publications since an instant; each also has the oldest publication of all."""
     names = {row["id"]: row["name"] for row in dump["crates"]}
-    versions: list[Named] = [(names[v["crate_id"]], v["num"], v["created_at"]) for v in dump["versions"]]
-    crates: list[Named] = [(row["name"], None, row["created_at"]) for row in dump["crates"]]
+    versions: list[Item] = [(names[v["crate_id"]], v["num"], v["created_at"]) for v in dump["versions"]]
+    crates: list[Item] = [(row["name"], None, row["created_at"]) for row in dump["crates"]]
     return {"/rss/updates.xml": _feed(versions, since), "/rss/crates.xml": _feed(crates, since)}
 
 
-def _feed(rows: list[Named], since: datetime) -> bytes:
+def _feed(rows: list[Item], since: datetime) -> bytes:
     newest_first = sorted(rows, key=lambda row: row[2], reverse=True)
     shown = [row for row in newest_first if row[2] >= since] + newest_first[-1:]
     return f"{HEAD}{''.join(_item(*row) for row in shown)}</channel></rss>".encode()

@@ -1,6 +1,6 @@
-"""Cargo's versions and requirements, said plainly: what the Rust `semver` crate 1.x reads, orders and matches.
+"""A reference implementation of Cargo's versions and requirements: parsing, order and matching of `semver` 1.x.
 
-Written to be checked by eye against those rules, not to be fast. Nothing here is shared with the SQL it judges.
+It is written to be compared with those rules by reading, not for speed, and shares no code with the tested SQL.
 """
 
 import re
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 U64_MAX = 2**64 - 1
-MOST_COMPARATORS = 32
+MAX_COMPARATORS = 32
 
 NUMBER = "(?:0|[1-9][0-9]*)"
 WILDCARD = "[*xX]"
 BUILD_PART = "[0-9A-Za-z-]+"
-# letters, digits and hyphens; without leading zeros when it is all digits
+# letters, digits and hyphens; no leading zeros if it has digits only
 PRE_PART = f"(?:{NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 PRE = rf"-(?P<pre>{PRE_PART}(?:\.{PRE_PART})*)"
 BUILD = rf"\+(?P<build>{BUILD_PART}(?:\.{BUILD_PART})*)"
 
 VERSION = re.compile(rf"(?P<major>{NUMBER})\.(?P<minor>{NUMBER})\.(?P<patch>{NUMBER})(?:{PRE})?(?:{BUILD})?")
 
-# A part may be left out or be a wildcard only if every part after it is too; pre-release and build follow a patch only.
+# A part may be missing or a wildcard only if every later part is too; pre-release and build need a patch number.
 COMPARATOR = re.compile(
     rf"""
     (?P<op> >= | <= | [=><~^] )? [ ]*
@@ -41,20 +41,20 @@ Rank = tuple[tuple[int, int, int, str], ...]
 
 
 class NotSemver(ValueError):
-    """The text is no version, or no requirement."""
+    """The text is not a valid version or requirement."""
 
 
 def rank_of(identifiers: Identifiers) -> Rank:
-    """Numeric identifiers come before others and go by value, then by length; others go by their ASCII text.
+    """Numeric identifiers sort before others, by value, then by length; others sort by their ASCII text.
 
-    Only build metadata may have leading zeros, so only there does length decide: 0 < 00 < 1 < 01.
-    Identifiers are compared from the left, and a list comes after every list it continues.
+    Only build metadata may have leading zeros, so only there the length matters: 0 < 00 < 1 < 01.
+    Identifiers are compared from the left, and a list sorts after its prefixes.
     """
     return tuple((0, int(text), len(text), "") if text.isdigit() else (1, 0, 0, text) for text in identifiers)
 
 
 def release_last(pre: Identifiers) -> tuple[bool, Rank]:
-    """A release comes after all its pre-releases."""
+    """A release sorts after all its pre-releases."""
     return not pre, rank_of(pre)
 
 
@@ -72,13 +72,13 @@ class Version:
 
     @cached_property
     def rank(self) -> tuple:
-        """What versions sort by: numbers, then pre-release; build metadata only parts otherwise equal versions."""
+        """The sort key: numbers, then pre-release, then build metadata."""
         return self.numbers, self.pre_rank, rank_of(self.build)
 
 
 @dataclass(frozen=True)
 class Comparator:
-    """One condition: an operator, the one to three numbers given, and a pre-release. Build metadata says nothing."""
+    """One condition: an operator, one to three numbers, and a pre-release. Build metadata is ignored."""
 
     op: str
     numbers: tuple[int, ...]
@@ -106,17 +106,17 @@ def parse_version(text: str) -> Version:
 
 
 def parse_requirement(text: str) -> Requirement:
-    """Comparators with commas between them, all of which must hold; a lone wildcard is no condition at all."""
+    """Comparators separated by commas, all of which must hold; a single wildcard is always true."""
     if re.fullmatch(WILDCARD, text.strip(" ")):
         return ()
     parts = text.split(",")
-    if len(parts) > MOST_COMPARATORS:
+    if len(parts) > MAX_COMPARATORS:
         raise NotSemver(text)
     return tuple(parse_comparator(part.strip(" ")) for part in parts)
 
 
 def parse_comparator(text: str) -> Comparator:
-    """An operator, then a version that may be partial; without an operator it is `=` with a wildcard, else `^`."""
+    """An operator and a version that may be partial. The default operator is `=` with a wildcard, else `^`."""
     found = COMPARATOR.fullmatch(text)
     if not found:
         raise NotSemver(text)
@@ -137,19 +137,19 @@ def identifiers(dotted: str | None) -> Identifiers:
 
 
 def matches(requirement: Requirement, version: Version) -> bool:
-    """All comparators hold; and a pre-release must have been asked for by a comparator with the same three numbers."""
+    """All comparators hold, and a pre-release needs a comparator that has one with the same three numbers."""
     if not all(RULES[comparator.op](comparator, version) for comparator in requirement):
         return False
     return not version.pre or any(c.pre and c.numbers == version.numbers for c in requirement)
 
 
 def matches_exact(comparator: Comparator, version: Version) -> bool:
-    """The numbers given are the same, and so is the pre-release."""
+    """The given numbers and the pre-release are equal."""
     return version.numbers[: len(comparator.numbers)] == comparator.numbers and version.pre == comparator.pre
 
 
 def matches_greater(comparator: Comparator, version: Version) -> bool:
-    """Greater in the numbers given; if they are all three and equal, greater in the pre-release."""
+    """Greater in the given numbers or, if all three are given and equal, in the pre-release."""
     numbers = version.numbers[: len(comparator.numbers)]
     if numbers != comparator.numbers:
         return numbers > comparator.numbers
@@ -157,7 +157,7 @@ def matches_greater(comparator: Comparator, version: Version) -> bool:
 
 
 def matches_less(comparator: Comparator, version: Version) -> bool:
-    """Less in the numbers given; if they are all three and equal, less in the pre-release."""
+    """Less in the given numbers or, if all three are given and equal, in the pre-release."""
     numbers = version.numbers[: len(comparator.numbers)]
     if numbers != comparator.numbers:
         return numbers < comparator.numbers
@@ -165,7 +165,7 @@ def matches_less(comparator: Comparator, version: Version) -> bool:
 
 
 def matches_tilde(comparator: Comparator, version: Version) -> bool:
-    """The same major and minor, as far as given; then at least the patch, and at least that patch's pre-release."""
+    """Equal in the given major and minor numbers, and at least the given patch number and pre-release."""
     if version.numbers[: len(comparator.numbers[:2])] != comparator.numbers[:2]:
         return False
     if comparator.is_full and version.numbers != comparator.numbers:
@@ -174,14 +174,14 @@ def matches_tilde(comparator: Comparator, version: Version) -> bool:
 
 
 def matches_caret(comparator: Comparator, version: Version) -> bool:
-    """At least the version given, and nothing changes up to its first number that is not 0.
+    """At least the given version, and equal to it up to its first number that is not 0.
 
-    A partial one is compared in the numbers given alone, whatever the pre-release.
+    A partial version is compared by its given numbers only, without the pre-release.
     """
     given = len(comparator.numbers)
-    kept = next((place for place, part in enumerate(comparator.numbers, 1) if part > 0), given)
+    fixed = next((position for position, part in enumerate(comparator.numbers, 1) if part > 0), given)
     numbers = version.numbers[:given]
-    if numbers[:kept] != comparator.numbers[:kept]:
+    if numbers[:fixed] != comparator.numbers[:fixed]:
         return False
     if numbers != comparator.numbers:
         return numbers > comparator.numbers

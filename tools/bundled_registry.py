@@ -1,8 +1,9 @@
-"""Makes the bundled registry from the facts in `shared/data/registry-2020-07-20` (see its README).
+"""Generates the bundled registry from a folder of facts (Parquet files; format: `sample/README.md`).
 
-usage: python tools/bundled_registry.py ../shared/data/registry-2020-07-20
+usage: python tools/bundled_registry.py FOLDER
 
-Writes `sample/registry/*.parquet` and `manifest.json` (hashes, and the snapshot's time). Same input, same bytes.
+Writes `sample/registry/*.parquet` and `manifest.json` (hashes and the snapshot's time). The same input gives the same
+bytes.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ TABLES = {
         select name, num, position, published_at, published_after, published_at_exact, features as feature_names, links
         from versions order by name, position, num
     """,
-    # an event log since 2020-03-25 20:11 UTC, and before it only "yanked by then"
+    # there are events since 2020-03-25 20:11 UTC; before that, only the fact that a version was yanked by then
     "yanks": """
         with logged as (
             select name, num, kind, occurred_at,

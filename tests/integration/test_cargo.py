@@ -1,4 +1,4 @@
-"""Cargo's version order and requirement matching in SQL, against cases by hand and a plain restatement of the rules."""
+"""Cargo's version order and requirement matching in SQL, compared with expected cases and a reference."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from testing.semver_reference import U64_MAX, NotSemver
 OVER_U64 = U64_MAX + 1
 ALL_OPERATORS = ["", "=", ">", ">=", "<", "<=", "~", "^"]
 
-# How keys and bounds are to be used: the rule that everything which resolves dependencies relies on.
+# The use of keys and bounds to match a requirement.
 RULE = """
     case
         when not is_valid then false
@@ -49,7 +49,7 @@ def keys_of(con: duckdb.DuckDBPyConnection, texts: list[str]) -> list[str | None
 
 
 def sorted_by_key(con: duckdb.DuckDBPyConnection, texts: list[str]) -> list[str]:
-    """The versions in the order of their keys, compared as SQL compares them."""
+    """The versions sorted by key in SQL."""
     query = "from (select unnest($texts) as num) order by cargo_version_key(num)"
     return [num for (num,) in con.execute(query, {"texts": texts}).fetchall()]
 
@@ -60,14 +60,14 @@ def sorted_by_reference(texts: Iterable[str]) -> list[str]:
 
 
 def is_valid_in_sql(con: duckdb.DuckDBPyConnection, texts: list[str]) -> list[bool]:
-    """Whether each text is a requirement."""
+    """Whether each text is a valid requirement."""
     con.register("texts", pa.table({"id": range(len(texts)), "req": texts}))
     query = "select is_valid from texts join cargo_requirement_bounds('texts') using (req) order by id"
     return [valid for (valid,) in con.execute(query).fetchall()]
 
 
 def matches_in_sql(con: duckdb.DuckDBPyConnection, pairs: list[Pair]) -> list[bool]:
-    """Whether each version matches the requirement beside it."""
+    """Whether the version of each pair matches the requirement."""
     reqs, nums = zip(*pairs)
     con.register("pairs", pa.table({"id": range(len(pairs)), "req": reqs, "num": nums}))
     rows = con.execute(f"""
@@ -80,12 +80,12 @@ def matches_in_sql(con: duckdb.DuckDBPyConnection, pairs: list[Pair]) -> list[bo
 
 
 def matches_in_reference(req: str, num: str) -> bool:
-    """Whether the version matches; nothing matches what is no requirement."""
+    """Whether the version matches; no version matches an invalid requirement."""
     return is_requirement(req) and semver.matches(semver.parse_requirement(req), semver.parse_version(num))
 
 
 def is_requirement(text: str) -> bool:
-    """Whether the reference can read it."""
+    """Whether the reference can parse it."""
     try:
         semver.parse_requirement(text)
     except NotSemver:
@@ -94,7 +94,7 @@ def is_requirement(text: str) -> bool:
 
 
 def is_version(text: str) -> bool:
-    """Whether the reference can read it."""
+    """Whether the reference can parse it."""
     try:
         semver.parse_version(text)
     except NotSemver:
@@ -102,7 +102,7 @@ def is_version(text: str) -> bool:
     return True
 
 
-# --- by hand -----------------------------------------------------------------------------------------------------
+# --- expected cases ------------------------------------------------------------------------------------------------
 
 IN_ORDER = [
     "0.0.0-0",
@@ -123,7 +123,7 @@ IN_ORDER = [
     "1.0.0-beta.11",
     "1.0.0-rc.1",
     "1.0.0",
-    # numeric identifiers come first and go by value, others go by their ASCII text
+    # numeric identifiers sort first, by value; others sort by their ASCII text
     "1.0.1--",
     "1.0.1--1",
     "1.0.1-0a",
@@ -145,7 +145,7 @@ IN_ORDER = [
     f"1.0.2-{OVER_U64}",
     f"1.0.2-{10 * OVER_U64}",
     "1.0.2-a",
-    # build metadata parts only versions that are equal without it
+    # build metadata orders only versions that are equal without it
     "1.0.3-a",
     "1.0.3-a+0",
     "1.0.3-a+b",
@@ -170,28 +170,28 @@ IN_ORDER = [
 ]
 
 
-def test_versions_sort_in_the_order_written_here(con: duckdb.DuckDBPyConnection) -> None:
-    """The table stands in order for the reference too, and no two keys are the same."""
+def test_versions_sort_in_the_expected_order(con: duckdb.DuckDBPyConnection) -> None:
+    """The reference agrees with the table, and all keys differ."""
     assert sorted_by_key(con, IN_ORDER[::-1]) == IN_ORDER
     assert sorted_by_reference(IN_ORDER) == IN_ORDER
     assert len(set(keys_of(con, IN_ORDER))) == len(IN_ORDER)
 
 
-def test_only_a_version_with_a_prerelease_is_one(con: duckdb.DuckDBPyConnection) -> None:
-    """A hyphen inside build metadata starts no pre-release."""
+def test_prerelease_is_detected(con: duckdb.DuckDBPyConnection) -> None:
+    """A hyphen in build metadata does not start a pre-release."""
     query = "select cargo_is_prerelease(cargo_version_key(num)) from (select unnest($nums) as num)"
     nums = ["1.0.0", "1.0.0+a-b", "1.0.0-0", "1.0.0-a+b", "1.0.0--"]
     assert con.execute(query, {"nums": nums}).fetchall() == [(False,), (False,), (True,), (True,), (True,)]
 
 
-def test_versions_share_a_triple_if_they_share_their_numbers(con: duckdb.DuckDBPyConnection) -> None:
-    """Pre-release and build metadata are no part of the triple, and 1.11.1 is not 11.1.1."""
+def test_triple_has_the_three_numbers_only(con: duckdb.DuckDBPyConnection) -> None:
+    """Pre-release and build metadata are not in the triple, and 1.11.1 is not 11.1.1."""
     query = "select count(distinct cargo_key_triple(cargo_version_key(num))) from (select unnest($nums) as num)"
     assert con.execute(query, {"nums": ["1.2.3", "1.2.3-a", "1.2.3-a+b", "1.2.3+b"]}).fetchall() == [(1,)]
     assert con.execute(query, {"nums": ["1.11.1", "11.1.1", "1.1.11", "1.1.1"]}).fetchall() == [(4,)]
 
 
-NO_VERSIONS = [
+INVALID_VERSIONS = [
     "", "1", "1.2", "1.2.", "1.2.3.4", "v1.2.3", "1.2.x", "1.2.*", "-1.2.3", "1,2,3", "a.b.c", "١.٢.٣",
     " 1.2.3", "1.2.3 ", "1.2.3\n",
     "1.2.3-", "1.2.3+", "1.2.3-+b", "1.2.3-a+", "1.2.3-a..b", "1.2.3-.a", "1.2.3-a.", "1.2.3+a..b", "1.2.3+a.+b",
@@ -200,9 +200,9 @@ NO_VERSIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", NO_VERSIONS)
-def test_what_is_no_version_has_no_key(con: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Versions have all three numbers, each of 64 bits, and no empty identifiers."""
+@pytest.mark.parametrize("text", INVALID_VERSIONS)
+def test_invalid_version_has_no_key(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    """A version has three numbers of at most 64 bits, and no empty identifiers."""
     assert not is_version(text)
     assert keys_of(con, [text]) == [None]
 
@@ -211,17 +211,15 @@ def test_what_is_no_version_has_no_key(con: duckdb.DuckDBPyConnection, text: str
     ("lenient", "below", "above"),
     [("0.0.1-001", "0.0.1-0", "0.0.1-2"), ("0.0.1-a.02", "0.0.1-a.1", "0.0.1-a.10"), ("01.002.03", "1.2.2", "1.2.10")],
 )
-def test_leading_zeros_are_read_as_numbers(
-    con: duckdb.DuckDBPyConnection, lenient: str, below: str, above: str
-) -> None:
-    """crates.io took such versions in its early days, though `semver` 1.x refuses them."""
+def test_leading_zeros_are_accepted(con: duckdb.DuckDBPyConnection, lenient: str, below: str, above: str) -> None:
+    """crates.io accepted such versions at first; `semver` 1.x rejects them."""
     assert not is_version(lenient)
     assert sorted_by_key(con, [above, lenient, below]) == [below, lenient, above]
 
 
 # requirement, versions that match, versions that do not
 MATCHES = [
-    # caret, and a bare version is a caret
+    # caret, which is the default
     ("1.2.3", "1.2.3 1.2.4 1.3.0 1.99.0 1.2.3+b", "1.2.2 2.0.0 0.9.0 1.2.3-a 1.2.4-a 2.0.0-a"),
     ("^1.2.3", "1.2.3 1.2.4 1.3.0 1.99.0", "1.2.2 2.0.0 0.9.0 1.2.3-a 1.2.4-a 2.0.0-a"),
     ("^0.2.3", "0.2.3 0.2.4 0.2.99", "0.2.2 0.3.0 1.0.0 0.2.4-a 0.3.0-a"),
@@ -246,7 +244,7 @@ MATCHES = [
     ("=1.2.3-b", "1.2.3-b 1.2.3-b+x", "1.2.3-a 1.2.3-b.0 1.2.3-b0 1.2.3-c 1.2.3"),
     ("=1.2", "1.2.0 1.2.9", "1.1.9 1.3.0 1.2.0-a"),
     ("=1", "1.0.0 1.9.9", "0.9.9 2.0.0 1.0.0-a"),
-    # greater and less, where a partial version stands for all that begin with it
+    # greater and less, where a partial version includes all versions that begin with it
     (">1.2.3", "1.2.4 1.3.0 2.0.0", "1.2.3 1.2.3+b 1.2.2 1.2.4-a"),
     (">1.2", "1.3.0 2.0.0", "1.2.0 1.2.9 1.3.0-a"),
     (">1", "2.0.0", "1.0.0 1.9.9 2.0.0-a"),
@@ -288,7 +286,7 @@ MATCHES = [
     ("<=0.2.0, >=0.5.0", "", "0.1.0 0.3.0 0.6.0"),
     ("0.1.0, 0.1.4, 0.1.6", "0.1.6 0.1.9", "0.1.0 0.1.4 0.2.0"),
     ("1.*, >=1.4.0", "1.4.0 1.9.0", "1.3.9 2.0.0"),
-    # a pre-release must be named by one comparator and let through by the others
+    # a pre-release needs one comparator that has it, and must match the others
     (">1.0.0-a, <1.0.0", "1.0.0-b", "1.0.0-a 1.0.0 0.9.9 1.0.1-b"),
     (">1.0.0-a, <1.0", "", "1.0.0-b 1.0.0 0.9.9"),
     (">1.0.0-a, <1", "", "1.0.0-b 1.0.0"),
@@ -308,7 +306,7 @@ MATCHES = [
     (">=1.2.3-b, ~1.2.2", "1.2.3-b 1.2.3", "1.2.3-a 1.2.2 1.3.0"),
     (">=1.2.3-b, 1.2.3", "1.2.3 1.9.0", "1.2.3-b"),
     (">=1.2.3-b, <1.4.0-b", "1.2.3-c 1.3.0 1.4.0-a", "1.3.0-a 1.4.0-b 1.4.0"),
-    # numbers as large as they come
+    # the largest numbers
     (f"^{U64_MAX}", f"{U64_MAX}.0.0 {U64_MAX}.{U64_MAX}.{U64_MAX}", "0.0.0 1.0.0"),
     (f"^0.{U64_MAX}", f"0.{U64_MAX}.0 0.{U64_MAX}.{U64_MAX}", "1.0.0 0.1.0"),
     (f"^0.0.{U64_MAX}", f"0.0.{U64_MAX}", "0.1.0 0.0.0"),
@@ -327,30 +325,30 @@ MATCHES = [
 
 
 @pytest.mark.parametrize(("req", "matching", "others"), MATCHES, ids=[req for req, _, _ in MATCHES])
-def test_requirements_match_as_written_here(
+def test_requirements_match_the_expected_versions(
     con: duckdb.DuckDBPyConnection, req: str, matching: str, others: str
 ) -> None:
-    """The table holds for the reference too."""
+    """The reference agrees with the table."""
     expected = {**dict.fromkeys(matching.split(), True), **dict.fromkeys(others.split(), False)}
     pairs = [(req, num) for num in expected]
     assert {num: matches_in_reference(req, num) for num in expected} == expected
     assert dict(zip(expected, matches_in_sql(con, pairs))) == expected
 
 
-NO_REQUIREMENTS = [
+INVALID_REQUIREMENTS = [
     "", " ", ",", "1.2,", ",1.2", "1,,2", "1 2", ">1 <2", "1.2.3 - 2.3.4", "=1.2.3 || =2.3.4",
     "a", "v1", "-1", "1.", "1.2.", "1.2.3.4", "1.2.3+", "1.2.3-a+",
     ">", ">=", "==1", "=>1", "<>1", ">>1", "> =1", "~>1.2", "!1", "^^1", ">= >= 0.0.2", ">== 0.0.2",
     # a pre-release needs all three numbers
     "1-a", "1.2-a", "^0-.11.0", "^0.51-oldsyn", "~2.0-2.2", "1.2.*-a", "1.*-a", "1.2.3-", "1.2.3-a..b", "1.2.3-a_b",
-    # nothing but wildcards after a wildcard, and `*` only alone
+    # only wildcards after a wildcard, and `*` only as a single comparator
     "1.*.3", ">=1.*.3", "1.*.", "*.1", "*.*", "*.*.*", "=*", "^*", ">=*", "*, 1", "1, *", "0.2.0-a, *, 1", "*,*", "**",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", NO_REQUIREMENTS)
-def test_what_is_no_requirement_matches_nothing(con: duckdb.DuckDBPyConnection, text: str) -> None:
-    """It is marked, and has no bounds."""
+@pytest.mark.parametrize("text", INVALID_REQUIREMENTS)
+def test_invalid_requirement_has_no_bounds(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    """`is_valid` is false, and the bounds are null."""
     con.register("texts", pa.table({"req": [text]}))
     query = "select is_valid, lower, upper, pre_triples from cargo_requirement_bounds('texts')"
     assert not is_requirement(text)
@@ -375,20 +373,20 @@ FLAGS = [
 
 
 @pytest.mark.parametrize(("req", "wildcard", "unbounded", "exact"), FLAGS)
-def test_what_kind_of_requirement_it_is(
+def test_requirement_is_wildcard_unbounded_or_exact(
     con: duckdb.DuckDBPyConnection, req: str, wildcard: bool, unbounded: bool, exact: bool
 ) -> None:
-    """Any version, no upper end, one version only."""
+    """Wildcard: any version. Unbounded: no upper bound. Exact: one version."""
     con.register("texts", pa.table({"req": [req]}))
     query = "select is_wildcard, is_unbounded, is_exact from cargo_requirement_bounds('texts')"
     assert con.execute(query).fetchall() == [(wildcard, unbounded, exact)]
 
 
-# --- what only the crate reads, or only others would -------------------------------------------------------------
+# --- details of the `semver` crate ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("req", [" *", "* ", "  x "])
-def test_a_lone_wildcard_may_have_spaces_around_it(con: duckdb.DuckDBPyConnection, req: str) -> None:
+def test_single_wildcard_may_have_spaces_around_it(con: duckdb.DuckDBPyConnection, req: str) -> None:
     """It matches every release."""
     assert matches_in_reference(req, "1.2.3")
     assert matches_in_sql(con, [(req, "1.2.3")]) == [True]
@@ -404,61 +402,60 @@ def test_a_lone_wildcard_may_have_spaces_around_it(con: duckdb.DuckDBPyConnectio
         pytest.param(",".join([">0"] * 33), id="33 comparators"),
     ],
 )
-def test_only_what_cargo_reads_is_a_requirement(con: duckdb.DuckDBPyConnection, text: str) -> None:
-    """No leading zeros, no build metadata without a patch, 64 bits, blanks only as spaces, at most 32 comparators."""
+def test_requirement_that_cargo_rejects_is_invalid(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    """No leading zeros, no build metadata without a patch, 64 bits, no whitespace but spaces, 32 comparators."""
     assert not is_requirement(text)
     assert is_valid_in_sql(con, [text]) == [False]
 
 
-def test_leading_zeros_part_equal_numbers_in_build_metadata(con: duckdb.DuckDBPyConnection) -> None:
-    """The fewer zeros, the less."""
+def test_leading_zeros_order_equal_numbers_in_build_metadata(con: duckdb.DuckDBPyConnection) -> None:
+    """Fewer zeros sort first."""
     nums = [f"1.0.0+{build}" for build in ("0", "00", "1", "01", "001", "001.a", "2", "02", "10")]
     assert sorted_by_reference(nums) == nums
     assert sorted_by_key(con, nums[::-1]) == nums
 
 
-# --- all that are small ------------------------------------------------------------------------------------------
+# --- all small cases -----------------------------------------------------------------------------------------------
 
 SMALL_TRIPLES = [".".join(numbers) for numbers in product("012", repeat=3)]
 SMALL_PRES = ["0", "a", "a.0", "b"]
 
 
-def beginnings(triple: str) -> list[str]:
-    """The partial versions that the triple continues, also with wildcards."""
+def partials(triple: str) -> list[str]:
+    """The partial versions of a triple, also with wildcards."""
     major, minor, _ = triple.split(".")
     return [major, f"{major}.*", f"{major}.X.*", f"{major}.{minor}", f"{major}.{minor}.x"]
 
 
 def small_comparators() -> list[str]:
-    """Every operator with every version of zeros and ones: partial, whole and with a pre-release."""
+    """All operators with all versions of zeros and ones: partial, full and with a pre-release."""
     triples = [".".join(numbers) for numbers in product("01", repeat=3)]
-    versions = {form for triple in triples for form in (*beginnings(triple), triple, f"{triple}-a")}
+    versions = {form for triple in triples for form in (*partials(triple), triple, f"{triple}-a")}
     return [operator + version for operator in ALL_OPERATORS for version in sorted(versions)]
 
 
 def assert_matches_like_the_reference(con: duckdb.DuckDBPyConnection, pairs: list[Pair]) -> None:
-    """Compares each pair; shows those that differ."""
+    """Compares all pairs and shows those that differ."""
     found = dict(zip(pairs, matches_in_sql(con, pairs)))
     assert [(pair, match) for pair, match in found.items() if match != matches_in_reference(*pair)] == []
 
 
-def test_every_small_comparator_matches_what_the_reference_matches(con: duckdb.DuckDBPyConnection) -> None:
-    """Alone."""
+def test_small_comparators_match_like_the_reference(con: duckdb.DuckDBPyConnection) -> None:
     versions = [*SMALL_TRIPLES, *(f"{triple}+b" for triple in SMALL_TRIPLES), *(f"{t}-a" for t in SMALL_TRIPLES)]
     assert_matches_like_the_reference(con, list(product(small_comparators(), versions)))
 
 
-def test_every_small_comparator_matches_the_prereleases_that_the_reference_matches(
+def test_small_comparators_match_prereleases_like_the_reference(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
-    """Beside a comparator that names the pre-release's triple, without which it would match hardly any."""
+    """With a second comparator that has a pre-release of the same triple, else few pre-releases would match."""
     pairs = product(small_comparators(), SMALL_TRIPLES, SMALL_PRES)
-    assert_matches_like_the_reference(con, [(f"{beside}, >={t}-0", f"{t}-{pre}") for beside, t, pre in pairs])
+    assert_matches_like_the_reference(con, [(f"{comparator}, >={t}-0", f"{t}-{pre}") for comparator, t, pre in pairs])
 
 
-# --- at random ---------------------------------------------------------------------------------------------------
+# --- random cases --------------------------------------------------------------------------------------------------
 
-# most rules turn on a 0
+# most special rules are about 0
 NUMBERS = st.sampled_from(["0", "0", "0", "0", "1", "2", "10", str(U64_MAX)])
 TRIPLES = st.lists(NUMBERS, min_size=3, max_size=3).map(".".join)
 PRE_PARTS = st.sampled_from(["0", "1", "10", "a", "a0", "a-", "A", "-", "1-", str(OVER_U64)])
@@ -476,17 +473,17 @@ Texts = st.SearchStrategy[str]
 
 
 def joined(*parts: Texts) -> Texts:
-    """The parts' texts in a row."""
+    """The concatenated texts of the parts."""
     return st.tuples(*parts).map("".join)
 
 
 def after(mark: str, part: Texts) -> Texts:
-    """Nothing, or the part with its mark before it."""
+    """Nothing, or the part after its mark."""
     return st.just("") | part.map(mark.__add__)
 
 
 def neighbours(triple: str) -> list[str]:
-    """The triple, and those beside it; their numbers fit in 64 bits too."""
+    """The triple and adjacent ones, with numbers of at most 64 bits."""
     numbers = [int(number) for number in triple.split(".")]
     steps = [(0, 0, 0), (0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0), (1, 0, 0), (-1, 0, 0)]
     near = [[number + step for number, step in zip(numbers, by)] for by in steps]
@@ -499,17 +496,17 @@ def versions_of(triples: list[str]) -> Texts:
 
 
 def requirements_around(triples: list[str]) -> Texts:
-    """Requirements whose comparators name one of these triples, in part or whole."""
-    partials = st.sampled_from([partial for triple in triples for partial in beginnings(triple)])
+    """Requirements with comparators of these triples, partial or full."""
+    partial = st.sampled_from([text for triple in triples for text in partials(triple)])
     number = st.sampled_from(triples)
-    versions = partials | number | joined(number, st.just("-"), PRES, after("+", PRES))
+    versions = partial | number | joined(number, st.just("-"), PRES, after("+", PRES))
     comparators = joined(SPACES, OPERATORS, SPACES, versions, SPACES)
     several = st.lists(comparators, min_size=2, max_size=3).map(",".join)
     return comparators | several | several | st.sampled_from(["*", "x", "X", ">=0.0.0", ">0", "<=9"])
 
 
 def cases_near(triple: str) -> st.SearchStrategy[tuple[list[str], list[str]]]:
-    """Requirements and versions so close to each other that much matches and much just fails to."""
+    """Requirements and versions that are close, so that many match and many just fail to match."""
     triples = neighbours(triple)
     return st.tuples(
         st.lists(requirements_around(triples[:2]), min_size=4, max_size=12),
@@ -521,17 +518,17 @@ def cases_near(triple: str) -> st.SearchStrategy[tuple[list[str], list[str]]]:
 @given(
     st.lists(TRIPLES, min_size=1, max_size=4).flatmap(lambda few: st.lists(versions_of(few), max_size=60, unique=True))
 )
-def test_any_versions_sort_as_the_reference_sorts_them(con: duckdb.DuckDBPyConnection, nums: list[str]) -> None:
-    """All versions differ, so there is one right order."""
+def test_random_versions_sort_like_the_reference(con: duckdb.DuckDBPyConnection, nums: list[str]) -> None:
+    """All versions differ, so there is only one correct order."""
     assert sorted_by_key(con, nums) == sorted_by_reference(nums)
 
 
 @settings(deadline=None)
 @given(TRIPLES.flatmap(cases_near))
-def test_any_requirement_matches_what_the_reference_matches(
+def test_random_requirements_match_like_the_reference(
     con: duckdb.DuckDBPyConnection, cases: tuple[list[str], list[str]]
 ) -> None:
-    """Every requirement against every version."""
+    """Compares all requirements with all versions."""
     reqs, nums = cases
     assert all(map(is_requirement, reqs))
     assert_matches_like_the_reference(con, list(product(reqs, nums)))
@@ -539,29 +536,29 @@ def test_any_requirement_matches_what_the_reference_matches(
 
 @settings(deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=60))
-def test_any_text_is_a_requirement_only_if_the_reference_reads_it(
+def test_random_text_is_a_requirement_only_if_the_reference_parses_it(
     con: duckdb.DuckDBPyConnection, texts: list[str]
 ) -> None:
-    """Most of these are nearly requirements."""
+    """Most of the texts are almost valid."""
     assert dict(zip(texts, is_valid_in_sql(con, texts))) == {text: is_requirement(text) for text in texts}
 
 
-# --- the bundled registry ----------------------------------------------------------------------------------------
+# --- the bundled registry ------------------------------------------------------------------------------------------
 
-UNREADABLE = {"^0-.11.0", "^0.51-oldsyn", "~2.0-2.2"}
+INVALID_IN_REGISTRY = {"^0-.11.0", "^0.51-oldsyn", "~2.0-2.2"}
 
 
-def test_every_requirement_of_the_registry_is_read(con: duckdb.DuckDBPyConnection) -> None:
-    """But for the three that Cargo refuses too."""
+def test_registry_requirements_are_parsed(con: duckdb.DuckDBPyConnection) -> None:
+    """Except for three, which Cargo rejects too."""
     texts = [req for (req,) in con.execute("select distinct req from dependencies").fetchall()]
     valid = is_valid_in_sql(con, texts)
     assert len(texts) > 7000
-    assert {text for text, is_valid in zip(texts, valid) if not is_valid} == UNREADABLE
-    assert {text for text in texts if not is_requirement(text)} == UNREADABLE
+    assert {text for text, is_valid in zip(texts, valid) if not is_valid} == INVALID_IN_REGISTRY
+    assert {text for text in texts if not is_requirement(text)} == INVALID_IN_REGISTRY
 
 
-def test_every_version_of_the_registry_sorts_as_the_reference_sorts_it(con: duckdb.DuckDBPyConnection) -> None:
-    """All have a key; those that only the SQL reads, for their leading zeros, have no right place and are left out."""
+def test_registry_versions_sort_like_the_reference(con: duckdb.DuckDBPyConnection) -> None:
+    """All have a key; versions with leading zeros, which the reference rejects, are not compared."""
     nums = [num for (num,) in con.execute("select distinct num from versions").fetchall()]
     assert None not in keys_of(con, nums)
     strict = {num: semver.parse_version(num) for num in nums if is_version(num)}
@@ -569,10 +566,10 @@ def test_every_version_of_the_registry_sorts_as_the_reference_sorts_it(con: duck
     assert sorted_by_key(con, list(strict)) == sorted(strict, key=lambda num: strict[num].rank)
 
 
-def test_every_requirement_of_the_registry_finds_the_newest_version_that_the_reference_finds(
+def test_registry_requirements_resolve_like_the_reference(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
-    """For each crate depended on and each requirement that anyone has of it."""
+    """The newest matching version, for each dependency and each requirement on it."""
     newest_first = versions_by_crate(con)
     con.execute("create or replace temp table wanted as select distinct dependency as name, req from dependencies")
     strict = sorted({num for nums in newest_first.values() for num in nums})
@@ -589,31 +586,31 @@ def test_every_requirement_of_the_registry_finds_the_newest_version_that_the_ref
         group by all
     """
     rows = con.execute(query, {"strict": strict}).fetchall()
-    requirements = {req: semver.parse_requirement(req) for _, req, _ in rows if req not in UNREADABLE}
-    wrong = [
+    requirements = {req: semver.parse_requirement(req) for _, req, _ in rows if req not in INVALID_IN_REGISTRY}
+    differing = [
         (name, req, found)
         for name, req, found in rows
         if found != newest(requirements.get(req), newest_first.get(name, {}))
     ]
-    assert not wrong
+    assert not differing
     assert len(rows) > 90_000
     assert sum(found is not None for _, _, found in rows) > 80_000
 
 
 def versions_by_crate(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, semver.Version]]:
-    """The versions that the reference reads, newest first, of each crate that is depended on."""
+    """The versions that the reference parses, newest first, of each crate with dependents."""
     query = "select distinct name, num from versions semi join dependencies on dependency = versions.name"
     rows = con.execute(query).fetchall()
     strict = {num: semver.parse_version(num) for num in {num for _, num in rows} if is_version(num)}
-    place = {num: i for i, num in enumerate(sorted(strict, key=lambda num: strict[num].rank))}
+    position = {num: i for i, num in enumerate(sorted(strict, key=lambda num: strict[num].rank))}
     crates: dict[str, dict[str, semver.Version]] = defaultdict(dict)
-    for name, num in sorted((row for row in rows if row[1] in strict), key=lambda row: place[row[1]], reverse=True):
+    for name, num in sorted((row for row in rows if row[1] in strict), key=lambda row: position[row[1]], reverse=True):
         crates[name][num] = strict[num]
     return crates
 
 
 def newest(requirement: semver.Requirement | None, newest_first: dict[str, semver.Version]) -> str | None:
-    """The newest version that matches, if any does and there is a requirement."""
+    """The newest matching version; None if there is none or the requirement is invalid."""
     if requirement is None:
         return None
     return next((num for num, version in newest_first.items() if semver.matches(requirement, version)), None)

@@ -1,4 +1,4 @@
-"""Our resolution against Cargo's own: lock files that projects published (tests/data/locks/README.md)."""
+"""Our dependency resolution compared with Cargo's, by published lock files (tests/data/locks/README.md)."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -20,12 +20,12 @@ LOCKS = {
     path.stem: tomllib.loads(path.read_text())
     for path in sorted((Path(__file__).parents[1] / "data" / "locks").glob("*.lock"))
 }
-REGISTRY = "registry"  # what stands for the registry's address
+REGISTRY = "registry"  # the placeholder for the registry's URL
 UP_TO_REQUIREMENTS, UP_TO_GRAPH = STEPS[:3], STEPS[:4]
-# Requirements behind the edges of each lock, and how many of them we resolve to the locked version as of the newest
-# publication in it. The others resolve to a newer one: the project had kept some versions from an earlier lock
-# (fastobo), or the bundled registry only knows that the newest was out by 2019-11-10 (maturin 0.7.6, mercurial 5.2) or
-# by 2020-03-25 (mercurial 5.4.2), which may be long after.
+# The number of requirements of each lock, and how many of them we resolve to the locked version as of the newest
+# publication in the lock. The others resolve to a newer version: the project did not update all of an earlier lock
+# (fastobo), or the bundled registry has only an upper bound for the newest publication: 2019-11-10 (maturin 0.7.6,
+# mercurial 5.2) or 2020-03-25 (mercurial 5.4.2).
 SAME = {
     "fastobo-0.8.2": (207, 201),
     "maturin-0.7.6": (603, 438),
@@ -43,41 +43,41 @@ Package = tuple[str, str]  # name and version
 
 
 def packages_of(lock: dict) -> set[Package]:
-    """The packages that come from the registry."""
+    """The packages from the registry."""
     return {(p["name"], p["version"]) for p in lock["package"] if p.get("source") == REGISTRY}
 
 
 def edges_of(lock: dict) -> Iterator[tuple[Package, Package, bool]]:
-    """What each package of the registry depends on, as Cargo resolved it; and whether that is of the registry too."""
+    """The resolved dependencies of each registry package, and whether the dependency is from the registry too."""
     everything = [(p["name"], p["version"], p.get("source", "").split("#")[0]) for p in lock["package"]]
     for package in lock["package"]:
         for text in package.get("dependencies", []) if package.get("source") == REGISTRY else []:
-            # `name`, `name version` or `name version (source)`: as much as it takes to tell it from the others
+            # `name`, `name version` or `name version (source)`: as much as is needed to be unique
             words = text.replace("(", "").replace(")", "").split()
             (found,) = [p for p in everything if all(word == part for word, part in zip(words, p))]
             yield (package["name"], package["version"]), found[:2], found[2] == REGISTRY
 
 
 def facts_on(crates: set[str]) -> Facts:
-    """What the bundled registry has on some crates; of those that they depend on, the versions."""
+    """The bundled data of some crates, and the versions of their dependencies."""
 
     def of(table: str, column: str, names: Iterable[str]) -> pa.Table:
         return facts[table].filter(pc.is_in(facts[table][column], pa.array(sorted(names))))
 
     facts = read_facts(SAMPLE)
     dependencies = of("dependencies", "name", crates)
-    near = crates | set(dependencies["dependency"].to_pylist())
+    with_dependencies = crates | set(dependencies["dependency"].to_pylist())
     return {
-        "versions": of("versions", "name", near),
+        "versions": of("versions", "name", with_dependencies),
         "dependencies": dependencies,
-        "yanks": of("yanks", "name", near),
-        "advisories": of("advisories", "package", near),
+        "yanks": of("yanks", "name", with_dependencies),
+        "advisories": of("advisories", "package", with_dependencies),
     }
 
 
 @pytest.fixture(scope="module")
 def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The bundled registry on all crates of the locks, as `features` reads it, and the locks as tables."""
+    """The bundled registry with the crates of the locks, in the views of `features`, and the locks as tables."""
     packages = [(name, *package) for name, lock in LOCKS.items() for package in packages_of(lock)]
     edges = [(name, *of, *on, known) for name, lock in LOCKS.items() for of, on, known in edges_of(lock)]
     folder = tmp_path_factory.mktemp("locks")
@@ -96,7 +96,7 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
             create table every_version as
             select v.*, c.name from versions as v join crates as c on c.id = v.crate_id;
 
-            -- each edge with the requirements that the registry has for it, and whether the locked version meets them
+            -- each edge with its requirements, and whether the locked version matches them
             create table wanted as
             select e.*, o.id as on_id, o.crate_id as on_crate_id, o.version_key, d.req
             from locked_edges as e
@@ -106,31 +106,29 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
             where e.is_known;
 
             create table required as
-            select w.*, coalesce({RULE}, false) as is_met
+            select w.*, coalesce({RULE}, false) as matches
             from wanted as w
             left join cargo_requirement_bounds('wanted') using (req);
         """)
         yield session
 
 
-def test_the_registry_has_every_locked_version(con: duckdb.DuckDBPyConnection) -> None:
+def test_registry_has_every_locked_version(con: duckdb.DuckDBPyConnection) -> None:
     assert first_row(con, "select count(*) from locked") == (1127,)
     assert con.sql("from locked anti join every_version using (name, num)").fetchall() == []
 
 
-def test_every_locked_version_meets_a_requirement_that_we_hold_for_it(con: duckdb.DuckDBPyConnection) -> None:
+def test_every_locked_version_matches_a_requirement(con: duckdb.DuckDBPyConnection) -> None:
     edges = con.sql("""
-        select lock, name, num, on_name, on_num, bool_or(is_met) as is_met from required group by all
+        select lock, name, num, on_name, on_num, bool_or(matches) as matches from required group by all
     """)
-    assert edges.aggregate("count(*), count(*) filter (is_met)").fetchall() == [(2304, 2304)]
+    assert edges.aggregate("count(*), count(*) filter (matches)").fetchall() == [(2304, 2304)]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_requirements_resolve_to_the_locked_version_or_to_a_newer_one(
-    con: duckdb.DuckDBPyConnection, lock: str
-) -> None:
-    """As of the newest publication in the lock."""
-    con.execute(f"create or replace temp table mine as from required where is_met and lock = '{lock}'")
+def test_requirements_resolve_to_the_locked_version_or_a_newer_one(con: duckdb.DuckDBPyConnection, lock: str) -> None:
+    """Resolved as of the newest publication in the lock."""
+    con.execute(f"create or replace temp table mine as from required where matches and lock = '{lock}'")
     newest = "select max(created_at) from locked join every_version using (name, num) where lock = $lock"
     (at,) = first_row(con, newest, {"lock": lock}) or (None,)
     set_variables(con, known_at=at)
@@ -147,8 +145,8 @@ def test_requirements_resolve_to_the_locked_version_or_to_a_newer_one(
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_trees_lie_inside_the_locks(con: duckdb.DuckDBPyConnection, lock: str) -> None:
-    """Where the locked versions are all there is, every edge of ours is one of Cargo's, to the very same version."""
+def test_trees_are_subsets_of_the_locks(con: duckdb.DuckDBPyConnection, lock: str) -> None:
+    """If only the locked versions exist, each of our edges is one of Cargo's, with the same version."""
     con.execute(f"""
         create or replace temp table versions as
         select v.* exclude (name) from every_version as v join locked using (name, num) where lock = '{lock}'
@@ -168,9 +166,11 @@ def test_trees_lie_inside_the_locks(con: duckdb.DuckDBPyConnection, lock: str) -
     assert len(ours) > 0.7 * len(cargos)
 
 
-def test_what_a_build_always_pulls_in_is_locked(con: duckdb.DuckDBPyConnection) -> None:
-    """Not one dependency that is neither optional nor for tests is missing, on whatever platform it is used. What the
-    locks have beyond (1 edge in 8) are optional ones, which the source does not let us resolve."""
+def test_required_dependencies_are_locked(con: duckdb.DuckDBPyConnection) -> None:
+    """All dependencies that are neither optional nor for development are locked, on any platform.
+
+    The other edges of the locks (1 in 8) are optional dependencies, whose features the bundled registry does not have.
+    """
     needs = con.sql("""
         select distinct l.lock, l.name, l.num, c.name as on_name
         from locked as l

@@ -1,6 +1,6 @@
-"""`features[T]` from today's dump are those from the dump of T, and no later fact changes a byte of them.
+"""`features[T]` from today's dump equals that from the dump of T, so no later fact changes a byte of it.
 
-Left out, since the dump forgets them (reference: registry data): yanks undone later, removed owners, deleted crates.
+Except for facts that a dump does not retain: undone yanks, removed owners and deleted crates.
 """
 
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ from testing.table_builds import build, build_registry, resources_of
 NEWEST = date.fromisoformat(SMALL_AT[:10])
 FIRST = date(2019, 1, 1)
 DOWNLOADS = ["downloads_30d", "downloads_previous_30d"]
-# the dump's own 90 days reach back far enough for both windows
+# the 90 days of the dump cover both windows
 FROM_DUMP_ALONE = NEWEST - timedelta(days=29)
 
 
 @pytest.fixture(scope="module")
 def advisory_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two advisories, one of them revised and one withdrawn over the years."""
+    """Two advisories: one is revised later, the other withdrawn."""
     first = row("RUSTSEC-2021-0001", "alder", patched=[">= 1.2.0"])
     second = row("RUSTSEC-2024-0002", "birch-sys", informational="unmaintained")
     return write_repository(
@@ -43,8 +43,8 @@ def advisory_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def as_it_stood(dump: Dump, day: date) -> Dump:
-    """The dump of the night to `day`, of the same world: no rows made later, no later yanks."""
+def dump_as_of(dump: Dump, day: date) -> Dump:
+    """The dump at the beginning of `day`: without later rows and yanks."""
     at = datetime.combine(day, datetime.min.time())
     versions = [
         v if v["updated_at"] < at else {**v, "yanked": False, "updated_at": v["created_at"]}
@@ -84,11 +84,11 @@ def features(folder: Path, dump: Dump, stamp: str, as_of: date, advisory_db: Pat
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[date, Dump]:
-    """A date T, and the small dump with arbitrary facts added that are dated T or later."""
+    """A date T, and the small dump with additional random facts that are dated T or later."""
     day = draw(st.dates(FIRST, NEWEST - timedelta(days=1)))
     dump = small_dump()
     midnight = datetime.combine(day, datetime.min.time())
-    # the dump forgets a yank that was undone
+    # the dump does not retain undone yanks
     for version in dump["versions"]:
         if not version["yanked"]:
             version["updated_at"] = version["created_at"]
@@ -104,7 +104,7 @@ def worlds(draw: st.DrawFn) -> tuple[date, Dump]:
 
 
 def _later_versions(draw: st.DrawFn, dump: Dump, midnight: datetime) -> Iterator[dict]:
-    """New versions of old crates, with a dependency each."""
+    """New versions of existing crates, with one dependency each."""
     for number, template in enumerate(draw(st.lists(st.sampled_from(dump["versions"]), max_size=3))):
         at = _moment(draw, midnight)
         num = f"{draw(st.integers(3, 9))}.{number}.0"
@@ -132,11 +132,11 @@ def _moment(draw: st.DrawFn, midnight: datetime) -> datetime:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(world=worlds())
-def test_features_are_those_of_the_dump_of_their_day(world: tuple[date, Dump], advisory_db: Path) -> None:
+def test_features_equal_those_from_the_dump_of_their_day(world: tuple[date, Dump], advisory_db: Path) -> None:
     day, dump = world
     with TemporaryDirectory() as then, TemporaryDirectory() as now:
-        stood = as_it_stood(dump, day)
-        before = features(Path(then), stood, f"{day}T02:15:07.1Z", day, advisory_db)
+        earlier = dump_as_of(dump, day)
+        before = features(Path(then), earlier, f"{day}T02:15:07.1Z", day, advisory_db)
         after = features(Path(now), dump, SMALL_AT, day, advisory_db)
     if day < FROM_DUMP_ALONE:
         before, after = before.drop_columns(DOWNLOADS), after.drop_columns(DOWNLOADS)
@@ -144,7 +144,7 @@ def test_features_are_those_of_the_dump_of_their_day(world: tuple[date, Dump], a
 
 
 def test_downloads_of_a_past_date_come_from_the_archive(tmp_path: Path, advisory_db: Path) -> None:
-    """The archive's days and the dump's make one series: no gap, no day twice, though one is in both."""
+    """The days of the archive and of the dump give one series: no gap, and no duplicate of the day that is in both."""
     dump = small_dump()
     day = NEWEST - timedelta(days=30)
     series = {
@@ -164,7 +164,7 @@ def test_downloads_of_a_past_date_come_from_the_archive(tmp_path: Path, advisory
     with CratesIoServer(files) as server:
         live = {"contact": "tests@example.org", "static_url": server.url, "history_days": 40}
         found = features(tmp_path, dump, SMALL_AT, day, advisory_db, **live)
-        assert len(server.requests) == 1 + 41, "the index, and the days of the 40 before and the one in both"
+        assert len(server.requests) == 1 + 41, "the index, the 40 earlier days and the day that is in both"
     known = {v["id"]: v["crate_id"] for v in dump["versions"] if v["created_at"].date() < day}
     names = {i: name for name, i in CRATES.items()}
     for crate, now, before in zip(*(found[c].to_pylist() for c in ("name", *DOWNLOADS)), strict=True):

@@ -370,7 +370,7 @@ def test_an_item_that_is_none_is_told_and_the_others_count(world: World, caplog:
     broken = feeds(changed(), TAKEN_AT)["/rss/updates.xml"].replace(b">lime-wood<", b">../wood<")
     world.site.files["/rss/updates.xml"] = broken
     build("events", BASE, world.resources)
-    assert "item 2 of a feed is passed over: crates:name is '../wood'" in caplog.text
+    assert "item 2 of a feed is skipped: crates:name is '../wood'" in caplog.text
     assert "birch_sys" in {crate for crate, *_ in shown(world.rows("events", BASE))}
 
 
@@ -385,7 +385,7 @@ def test_crates_that_most_build_on_are_looked_at_unnamed(world: World, monkeypat
 def test_a_broken_feed_changes_nothing(world: World) -> None:
     before = world.bytes()
     world.site.files["/rss/updates.xml"] = b"<!doctype html><title>Sign in</title>"
-    with pytest.raises(BadInput, match=r"rss/updates.xml: the feed .*read it again"):
+    with pytest.raises(BadInput, match=r"rss/updates.xml: the feed .*read the feed again"):
         world.refresh()
     assert world.bytes() == before
 
