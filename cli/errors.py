@@ -7,3 +7,7 @@ class CommandFailed(Exception):
 
 class Interrupted(Exception):
     """Ctrl-C. click would print an empty line for KeyboardInterrupt."""
+
+
+class OutputClosed(Exception):
+    """The reader of stdout has closed it. click would exit with 1 for BrokenPipeError."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cli import interrupts
-from cli.errors import CommandFailed, Interrupted
+from cli.errors import CommandFailed, Interrupted, OutputClosed
 from cli.terminal import one_line, prepare_streams, print_error
 from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.common.settings import Settings
@@ -30,6 +30,8 @@ class Group(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted from None
+        except BrokenPipeError:
+            raise OutputClosed from None
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -171,10 +173,10 @@ def main(arguments: list[str] | None = None) -> int:
         print_error(str(error))
         return 1
     except (Interrupted, KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; run again to go on", err=True)
+        print("interrupted; run again to go on", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # whoever read the output has enough; the interpreter would complain when it flushes stdout at its end
+    except (OutputClosed, BrokenPipeError):
+        # its reader has enough; the interpreter would complain when it flushes stdout at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

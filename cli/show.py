@@ -25,7 +25,7 @@ LABEL_WIDTH = max(len(wording.label) for wording in WORDINGS.values()) + 2
 MAX_PROBLEMS, MAX_REASONS = 3, 4  # of the short answer
 DEPENDENCY_FACTS = {
     "dependencies_unresolved": ("dependency has", "dependencies have", "no matching version: the build fails"),
-    "dependencies_outdated": ("dependency is", "dependencies are", "outdated: the newest release is excluded"),
+    "dependencies_outdated": ("dependency is", "dependencies are", "outdated: the newest release is not allowed"),
     "requirements_wildcard": ("requirement is", "requirements are", "a wildcard: any version may be chosen"),
 }
 
@@ -140,9 +140,9 @@ def _culprit(culprit: dict[str, Any]) -> str:
     between = culprit["path"][1:-1]
     through = f"through {' → '.join(between)}" if between else "which it requires itself"
     remedy = culprit["remedy"]
-    act = f"{culprit['actor']} must {remedy}" if culprit["who"] == "you" else f"{remedy[0].upper()}{remedy[1:]}"
+    act = f"{culprit['actor']} must {remedy}" if culprit["fixable_by"] == "you" else f"{remedy[0].upper()}{remedy[1:]}"
     return (
-        f"{culprit['culprit']} {culprit['culprit_version']} in its build is {culprit['trouble']} "
+        f"{culprit['culprit']} {culprit['culprit_version']} in its build is {culprit['issue']} "
         f"({', '.join(culprit['advisories'])}), {through}. {act}"
     )
 
@@ -180,14 +180,13 @@ def _print_details(crate: Crate) -> None:
 
 
 def _range(score: dict[str, Any]) -> str:
-    denominator = common_denominator(min(score["worst"], score["best"]), score["base_rate"])
-    worst, best = (count(score[end], denominator) for end in ("worst", "best"))
-    if worst == best:
-        return f"{score['coverage']:.0%} of the facts behind it are known; the rest does not change it"
-    return (
-        f"{score['coverage']:.0%} of the facts behind it are known: between {worst} and {best} of {denominator:,}, "
-        f"whatever the others are"
-    )
+    low, high = sorted((score["worst"], score["best"]))
+    denominator = common_denominator(low, score["base_rate"])
+    lowest, highest = count(low, denominator), count(high, denominator)
+    known = f"{score['coverage']:.0%} of the facts behind it are known"
+    if lowest == highest:
+        return f"{known}; the others would not change it"
+    return f"{known}; between {lowest} and {highest} of {denominator:,}, whatever the others are"
 
 
 def _change(score: dict[str, Any], change: dict[str, Any]) -> str:

@@ -61,8 +61,8 @@ def bold(text: str) -> str:
 
 
 def print_line(text: str = "") -> None:
-    """Prints one line as it is."""
-    click.echo(text, color=is_styled())
+    """Prints one line as it is. (click.echo would write UTF-8 to a terminal that reads ASCII.)"""
+    print(text)
 
 
 def print_paragraph(text: str, label: str = "", hanging: int = 0, gap: int = 0) -> None:
@@ -88,7 +88,8 @@ def print_item(text: str) -> None:
 def print_error(message: str) -> None:
     """Prints one line to stderr."""
     styled = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(f"{click.style('error:', fg='red', bold=True) if styled else 'error:'} {one_line(message)}", err=True)
+    label = click.style("error:", fg="red", bold=True) if styled else "error:"
+    print(label, one_line(message), file=sys.stderr)
 
 
 def one_line(text: str) -> str:
