@@ -1,5 +1,6 @@
 """`crates mlflow`: MLflow's pages on our store, until interrupted."""
 
+import os
 import sqlite3
 
 from cli.processes import program, replace_process, require_free_port
@@ -9,6 +10,16 @@ from resources.common.settings import Settings
 from resources.tracking import DATABASE, EXPERIMENT
 from serving.crate_lookup import HOW_TO_START
 
+QUIET = "--log-level warning"
+# its job runner, for language models, would start eight more processes
+ENVIRONMENT = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "PYTHONWARNINGS": "ignore",
+}
+
 
 def serve_mlflow(settings: Settings, port: int) -> None:
     """Becomes `mlflow ui`. Raises BadInput if nothing was trained, CommandFailed if the port is taken."""
@@ -16,13 +27,13 @@ def serve_mlflow(settings: Settings, port: int) -> None:
     if not store.exists():
         raise BadInput(f"no trained models in {settings.mlflow} yet: {HOW_TO_START}")
     require_free_port(port, "mlflow")
-    address = f"http://127.0.0.1:{port}/#/experiments/{_experiment_id(str(store))}/runs"
+    page = f"experiments/{_experiment_id(str(store))}/runs?workflowType=machine_learning"
+    address = f"http://127.0.0.1:{port}/#/{page}"
     print_line(f"MLflow on {address} (Ctrl-C stops it)")
-    arguments = ["ui", "--backend-store-uri", f"sqlite:///{store}", "--host", "127.0.0.1", "--port", str(port)]
-    replace_process(
-        [program("mlflow"), *arguments, "--workers", "1"],
-        {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
-    )
+    store_options = ["--backend-store-uri", f"sqlite:///{store}", "--no-serve-artifacts"]
+    port_options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--uvicorn-opts", QUIET]
+    os.chdir(settings.mlflow)  # whatever it writes is written there
+    replace_process([program("mlflow"), "ui", *store_options, *port_options], ENVIRONMENT)
 
 
 def _experiment_id(store: str) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT, BACKTEST = "predictor", "backtest"  # trained models; backtests of every date
+OPENS_ON_RUNS = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on traces
 DATABASE = "mlflow.db"
 MODEL_ID = "model_id"  # tag of a model version: the content hash of the model
 
@@ -58,7 +59,8 @@ class Tracking:
         mlflow.set_tracking_uri(self.uri)
         client = mlflow.MlflowClient(self.uri)
         if client.get_experiment_by_name(experiment) is None:
-            client.create_experiment(experiment, artifact_location=(Path(self.folder) / "artifacts").as_uri())
+            artifacts = (Path(self.folder) / "artifacts").as_uri()
+            client.create_experiment(experiment, artifact_location=artifacts, tags=OPENS_ON_RUNS)
         mlflow.set_experiment(experiment)
         return client
 
