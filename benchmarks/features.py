@@ -1,6 +1,6 @@
-"""`make bench`: the main job against its limits, the graph's edges in SQL against pandas, and scoring.
+"""`crates bench features`: time and memory of the demo, of each step of `features` and of scoring, with their limits.
 
-Prints what one run on the bundled registry takes, and each step of `features`. Ratios, not tests: machines are noisy.
+Also compares the edges of the graph in SQL with pandas. Prints ratios and never fails, since timings vary by machine.
 """
 
 import resource
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def whole_run(settings: Settings) -> None:
-    """Time and memory of the run that `make demo` makes."""
+    """Time and memory of the runs of `crates demo`."""
     started = time.monotonic()
     with open_instance(settings) as instance:
         plan = demo.plan(BundledRegistry(folder=str(settings.registry)).newest().key)
@@ -47,7 +47,7 @@ def whole_run(settings: Settings) -> None:
 
 
 def steps_of_features(settings: Settings) -> None:
-    """Each step of `features` for the newest date, and building the same edges in pandas."""
+    """Each step of `features` for the newest date, and the same edges in pandas."""
     resources = build_resources(settings)
     with resources.sessions.open() as con:
         set_variables(con, as_of=AS_OF)
@@ -63,11 +63,11 @@ def steps_of_features(settings: Settings) -> None:
         report("features, all steps", total, FEATURES_SECONDS, "s")
         started = time.monotonic()
         con.execute("select count(*) from built_edges_at('instants') where instant_name = 'now'").fetchall()
-        report("who builds on whom, SQL", time.monotonic() - started, in_pandas(resources.store), "s in pandas")
+        report("dependency edges, SQL", time.monotonic() - started, in_pandas(resources.store), "s in pandas")
 
 
 def in_pandas(store: TableStore) -> float:
-    """Seconds that pandas takes for who builds on whom, from the newest versions that are not yanked."""
+    """Seconds that pandas takes for the dependency edges of the newest versions that are not yanked."""
     started = time.monotonic()
     versions = pq.read_table(store.require("versions", AS_OF).path).to_pandas()
     dependencies = pq.read_table(store.require("dependencies", AS_OF).path).to_pandas()

@@ -1,8 +1,8 @@
-"""Scoring against its limits: the whole registry, one crate, and registries up to the size of today's crates.io.
+"""Time of scoring, with limits: the whole registry, one crate, and registries up to the size of today's crates.io.
 
-`python -m benchmarks.scoring`, after `make demo`: scores the newest as-of date of $CRATES_DATA by its champions, and
-writes nothing. A larger registry is the same crates again under other names, builds and all, so its trees are as deep
-as real ones.
+`python -m benchmarks.scoring`, after `crates demo`: scores the newest as-of date of $CRATES_DATA with its champions and
+writes nothing. A larger registry repeats the same crates and their builds under other names, so that its trees are as
+deep as real ones.
 """
 
 import logging
@@ -27,12 +27,12 @@ from resources.common.settings import Settings
 from resources.warehouse.session import run_script, set_variables, view
 
 REGISTRY_SECONDS, CRATE_MILLISECONDS = 20, 5
-SIZES = (0.25, 0.5, 1, 2, 275_000 / 43_443)  # times the bundled registry; the last is today's crates.io
+SIZES = (0.25, 0.5, 1, 2, 275_000 / 43_443)  # multiples of the bundled registry; the last is today's crates.io
 LOG = logging.getLogger("benchmark")
 
 
 def scoring(settings: Settings) -> None:
-    """Scores the newest as-of date of an installation, at every size, and one crate."""
+    """Scores the newest as-of date of an installation at every size, and one crate."""
     resources = build_resources(settings)
     as_of = resources.store.partitions("predictions")[-1]
     seconds = []
@@ -45,7 +45,7 @@ def scoring(settings: Settings) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"{crates:>9,} crates, {rows:>9,} predictions: {seconds[-1]:6.2f} s, peak {peak:.1f} GB", flush=True)
     growth = np.log(seconds[-1] / seconds[2]) / np.log(SIZES[-1] / SIZES[2])
-    print(f"growth from the bundled size to today's: exponent {growth:.2f} (1 is in proportion)")
+    print(f"growth from the bundled size to today's: exponent {growth:.2f} (1 is linear)")
     report("bundled registry", seconds[2], REGISTRY_SECONDS, "s")
     with resources.sessions.open() as con:
         replicate(con, resources, as_of, 1)
@@ -53,7 +53,7 @@ def scoring(settings: Settings) -> None:
 
 
 def replicate(con: duckdb.DuckDBPyConnection, resources: Resources, as_of: str, size: float) -> int:
-    """Makes `features` of so many times as many crates; returns their number."""
+    """Creates `features` with `size` times as many crates; returns their number."""
     view(con, resources.store, "features", as_of)
     con.execute(
         """
@@ -77,7 +77,7 @@ def replicate(con: duckdb.DuckDBPyConnection, resources: Resources, as_of: str, 
 
 
 def score(con: duckdb.DuckDBPyConnection, resources: Resources, as_of: str) -> int:
-    """What the asset `predictions` does, up to its rows."""
+    """Computes the rows of the asset `predictions`; returns their number."""
     set_variables(con, as_of=as_of)
     frame = con.sql(f"select {WITHOUT_LISTS} from features order by crate").df()
     predict_by_champions(
@@ -93,8 +93,8 @@ def score(con: duckdb.DuckDBPyConnection, resources: Resources, as_of: str) -> i
 
 
 def one_crate(con: duckdb.DuckDBPyConnection, resources: Resources, rounds: int = 200) -> float:
-    """Milliseconds for the probability and range of every target of one crate, its features in memory and those of its
-    build scored, as a server would hold them."""
+    """Milliseconds for the probability and range of every target of one crate, with its features and the hazards of its
+    build in memory, as in a server."""
     frame = con.sql(f"select {WITHOUT_LISTS} from features where len(build) > 20 order by crate limit 1").df()
     champions = {t: found.model for t in TARGETS if (found := resources.tracking.load(t.name, CHAMPION))}
     members = np.random.default_rng(0).gamma(0.1, 0.01, (40, 3))
