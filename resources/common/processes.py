@@ -1,7 +1,7 @@
-"""Which process made a temporary file or started a run, and whether that process has ended.
+"""Tokens that identify the process behind a temporary file or a run, and whether it has ended.
 
-A token such as `4711-88123@host` is process id, start time (ticks since boot) and host name: a pid alone may be reused,
-and says nothing on another host.
+A token such as `4711-88123@host` has the process id, its start time (in ticks since boot) and the host name. A process
+id alone may be reused, and identifies nothing on another host.
 """
 
 import os
@@ -10,7 +10,7 @@ import socket
 from datetime import timedelta
 from pathlib import Path
 
-# leftovers of another host cannot be checked: this old, they count as left by a killed process
+# processes on other hosts cannot be checked; after this time they count as ended
 MAX_FOREIGN_AGE = timedelta(days=2)
 TOKEN = re.compile(r"(?P<pid>[0-9]+)-(?P<started>[0-9]+)@(?P<host>[^/]+)")
 
@@ -22,9 +22,9 @@ def process_token(pid: int | None = None) -> str:
 
 
 def has_ended(token: str, age: timedelta) -> bool:
-    """Whether the process behind a token has ended. `age` is how old the file or run is that it left.
+    """Whether the process of a token has ended. `age` is the age of its file or run.
 
-    A process of another host counts as running until `age` exceeds MAX_FOREIGN_AGE, and so does an unknown token.
+    A process on another host, and an invalid token, count as running until `age` exceeds MAX_FOREIGN_AGE.
     """
     found = TOKEN.fullmatch(token)
     if found is None or found["host"] != socket.gethostname():

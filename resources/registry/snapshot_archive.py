@@ -134,12 +134,12 @@ class SnapshotArchive:
             usage[key] = (sum(f.stored_bytes for f in files), own)
         return usage
 
-    def prune(self, keep: int) -> list[str]:
-        """Removes all but the newest `keep` snapshots and the first of each month; returns the removed keys."""
+    def prune(self, newest: int) -> list[str]:
+        """Removes all but the `newest` snapshots and the first of each month; returns the removed keys."""
         with self.fetch_lock():  # the files of a running fetch are not in any snapshot yet
             keys = self.keys()
             firsts = {min(k for k in keys if k[:7] == month) for month in {key[:7] for key in keys}}
-            removed = [key for key in keys if key not in keys[-keep:] and key not in firsts]
+            removed = [key for key in keys if key not in keys[-newest:] and key not in firsts]
             for key in removed:
                 (self.folder / f"{key}.json").unlink()
             retained = [found for key in self.keys() if (found := self.read_record(key))]

@@ -1,4 +1,4 @@
-"""Bad input gets an error that names the thing and the mend; the tables that were good before are untouched."""
+"""Invalid input gives an error that names the cause and the fix, and leaves earlier tables unchanged."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,8 +17,11 @@ import pytest
 from rich.console import Console
 
 from cli import demo
+from cli.errors import CommandFailed
+from cli.runs import QUIET, execute_runs, failure_reason
 from pipeline_defs.build import Resources, build_defs
-from pipeline_defs.instance import open_instance, register_dates
+from pipeline_defs.instance import open_instance, register_snapshots
+from resources.cache import close_caches
 from resources.common.errors import BadInput
 from resources.common.settings import PROJECT, Settings
 from testing.registries import from_rows, read_facts, write_manifest, write_registry
@@ -28,34 +32,42 @@ SNAPSHOT = "2020-07-20"
 
 @pytest.fixture
 def registry(tmp_path: Path, small_registry: Path) -> Path:
-    """A copy of the small registry, to break."""
+    """A copy of the small registry, which tests may break."""
     return shutil.copytree(small_registry, tmp_path / "registry")
 
 
-@pytest.fixture
-def loaded(tmp_path: Path, registry: Path) -> Resources:
-    """An installation with good registry tables and features."""
-    resources = bundled_resources(tmp_path / "data", registry)
+@pytest.fixture(scope="module")
+def loaded_data(tmp_path_factory: pytest.TempPathFactory, small_registry: Path) -> Path:
+    """The data folder of an installation with registry tables and features; tests copy it."""
+    data = tmp_path_factory.mktemp("loaded") / "data"
+    resources = bundled_resources(data, small_registry)
     build_registry(resources)
     build("features", SNAPSHOT, resources)
-    return resources
+    close_caches()
+    return data
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, loaded_data: Path, registry: Path) -> Resources:
+    """An installation with registry tables and features."""
+    return bundled_resources(shutil.copytree(loaded_data, tmp_path / "data"), registry)
 
 
 def state(resources: Resources) -> dict[str, list[tuple[str, str]]]:
-    """The bytes of every table."""
+    """The hashes of all tables."""
     tables = resources.store.tables()
     return {table: [(p.key, p.sha256) for p in partitions] for table, partitions in tables.items()}
 
 
 def change(registry: Path, table: str, edit: Callable[[pa.Table], pa.Table]) -> None:
-    """Rewrites a table of the registry, with a manifest that fits."""
+    """Rewrites a table of the registry and updates the manifest."""
     path = registry / "registry" / f"{table}.parquet"
     pq.write_table(edit(pq.read_table(path)), path)
     write_manifest(registry)
 
 
 def with_row(table: pa.Table, **values: object) -> pa.Table:
-    """The table with one more row: its first, changed."""
+    """The table with an additional row: a changed copy of its first row."""
     row = {**table.slice(0, 1).to_pylist()[0], **values}
     return pa.concat_tables([table, pa.Table.from_pylist([row], schema=table.schema)])
 
@@ -66,7 +78,7 @@ def break_file(how: str) -> Callable[[Path], None]:
         data = bytearray(path.read_bytes())
         if how == "missing":
             path.unlink()
-        elif how == "cut":
+        elif how == "truncated":
             path.write_bytes(data[: len(data) // 2])
         else:
             data[len(data) // 2] ^= 1
@@ -92,43 +104,43 @@ def date_snapshot(at: str) -> Callable[[Path], None]:
 
 SOURCES: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing file": (break_file("missing"), r"versions\.parquet is missing: restore it"),
-    "truncated file": (break_file("cut"), r"versions\.parquet is truncated or corrupt .*restore it"),
+    "truncated file": (break_file("truncated"), r"versions\.parquet is truncated or corrupt .*restore it"),
     "flipped bit": (break_file("bit"), r"versions\.parquet is truncated or corrupt .*restore it"),
-    "column gone": (
+    "missing column": (
         lambda r: change(r, "versions", lambda t: t.drop_columns(["published_at"])),
         r"versions\.parquet: column published_at is missing \(found name, num",
     ),
     "wrong type": (retype, r"versions\.parquet: column position is int64, expected int32"),
     "no manifest": (lambda r: (r / "registry" / "manifest.json").unlink(), r"manifest\.json is missing: restore it"),
     "changed text": (write_text("descriptions.csv", "name,description"), r"descriptions\.csv is truncated or corrupt"),
-    "broken manifest": (write_text("registry/manifest.json", "{"), r"manifest\.json is invalid"),
+    "invalid manifest": (write_text("registry/manifest.json", "{"), r"manifest\.json is invalid"),
     "manifest without a date": (
         write_text("registry/manifest.json", "{}"),
         r"manifest\.json is invalid.*snapshot_at",
     ),
-    "another snapshot": (date_snapshot("2020-07-19T00:00:00"), r"snapshot of 2020-07-19, not of 2020-07-20"),
+    "another snapshot": (date_snapshot("2020-07-19T00:00:00"), r"is the snapshot of 2020-07-19, not of 2020-07-20"),
     "every dependency kind unknown": (
         lambda r: change(
             r, "dependencies", lambda t: t.set_column(4, "kind", pa.array(["bulid"] * len(t), pa.string()))
         ),
-        r'rows break a contract, such as: kind: "bulid" is not one of normal, build, dev\. .*mend it',
+        r'rows break a contract, such as: kind: "bulid" is not one of normal, build, dev\. .*fix it and run again',
     ),
 }
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_broken_source_is_refused_and_tables_stay(name: str, loaded: Resources, registry: Path) -> None:
-    spoil, message = SOURCES[name]
+def test_broken_source_is_rejected_and_tables_are_unchanged(name: str, loaded: Resources, registry: Path) -> None:
+    corrupt, message = SOURCES[name]
     before = state(loaded)
-    spoil(registry)
+    corrupt(registry)
     with pytest.raises(BadInput, match=message):
         build_registry(loaded)
         build("dependencies", SNAPSHOT, loaded)
-    del before["snapshots"]  # it says what was read last, and a source may be whole though its rows are not
+    del before["snapshots"]  # is published before the rows are read
     assert {table: partitions for table, partitions in state(loaded).items() if table in before} == before
 
 
-def test_snapshot_in_the_future_is_refused(loaded: Resources, registry: Path) -> None:
+def test_snapshot_in_the_future_is_rejected(loaded: Resources, registry: Path) -> None:
     future = datetime.now() + timedelta(days=3)
     write_manifest(registry, future.isoformat())
     with pytest.raises(BadInput, match="is in the future: check the clock"):
@@ -138,38 +150,42 @@ def test_snapshot_in_the_future_is_refused(loaded: Resources, registry: Path) ->
 ROWS = {
     "impossible version": ("versions", {"num": "1.2"}, 'num: "1.2" is not a version'),
     "version number too large": ("versions", {"num": f"{2**64}.0.0"}, "is not a version"),
-    "version twice": ("versions", {}, "appears more than once"),
-    "name of another crate": ("versions", {"name": "Bad Name!"}, '"Bad Name!" was rejected as a crate'),
+    "duplicate version": ("versions", {}, "appears more than once"),
+    "invalid name": ("versions", {"name": "Bad Name!"}, '"Bad Name!" was rejected as a crate'),
     "date in the future": (
         "versions",
         {"num": "77.0.0", "published_at": datetime(2020, 8, 1)},
         "is after the snapshot",
     ),
     "unknown dependency kind": ("dependencies", {"kind": "peer"}, 'kind: "peer" is not one of normal, build, dev'),
-    "dependency on nothing": ("dependencies", {"dependency": "no-such-crate"}, "is not a crate of the registry"),
-    "yank of nothing": ("yanks", {"num": "99.9.9"}, "is not a version of the registry"),
+    "dependency on a missing crate": (
+        "dependencies",
+        {"dependency": "no-such-crate"},
+        "is not a crate of the registry",
+    ),
+    "yank of a missing version": ("yanks", {"num": "99.9.9"}, "is not a version of the registry"),
     "advisory without commit time": ("advisories", {"id": "RUSTSEC-X", "known_at": None}, "known_at: is missing"),
     "unknown advisory kind": ("advisories", {"id": "RUSTSEC-X", "informational": "odd"}, "is not one of unmaintained"),
 }
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_bad_row_goes_to_quarantine_with_its_reason(name: str, tmp_path: Path, registry: Path) -> None:
+def test_invalid_row_goes_to_quarantine_with_its_reason(
+    name: str, loaded: Resources, tmp_path: Path, registry: Path
+) -> None:
     table, values, reason = ROWS[name]
-    clean = bundled_resources(tmp_path / "clean", registry)
-    build_registry(clean)
     change(registry, table, lambda t: with_row(t, **values))
-    spoilt = bundled_resources(tmp_path / "spoilt", registry)
-    build_registry(spoilt)
-    build("texts", SNAPSHOT, spoilt)
-    assert state(spoilt)[table] == state(clean)[table]
-    rows = build("quarantine", SNAPSHOT, spoilt).rows.to_pylist()
+    changed = bundled_resources(tmp_path / "changed", registry)
+    build_registry(changed)
+    build("texts", SNAPSHOT, changed)
+    assert state(changed)[table] == state(loaded)[table]
+    rows = build("quarantine", SNAPSHOT, changed).rows.to_pylist()
     assert any(r["table_name"] == table and reason in r["reason"] and json.loads(r["source_row"]) for r in rows), rows
 
 
 AS_OF = {
     "before the first version": ("2014-01-01", r"as-of date 2014-01-01 is before the first version"),
-    "no date at all": ("yesterday", r"'yesterday' is not a date: write it as 2020-07-20"),
+    "not a date": ("yesterday", r"'yesterday' is not a date: write it as 2020-07-20"),
     "inside a gap": (
         "2020-01-15",
         r"does not know exactly which versions existed between 2019-11-10 .* and 2020-03-25",
@@ -180,7 +196,7 @@ AS_OF = {
 
 @pytest.mark.parametrize("name", AS_OF)
 @pytest.mark.parametrize("table", ["features", "labels"])
-def test_as_of_date_outside_the_data(name: str, table: str, loaded: Resources) -> None:
+def test_as_of_date_outside_the_data_is_rejected(name: str, table: str, loaded: Resources) -> None:
     as_of, message = AS_OF[name]
     before = state(loaded)
     with pytest.raises(BadInput, match=message):
@@ -188,20 +204,20 @@ def test_as_of_date_outside_the_data(name: str, table: str, loaded: Resources) -
     assert state(loaded) == before
 
 
-def test_features_without_a_snapshot_say_what_to_run(tmp_path: Path, registry: Path) -> None:
+def test_features_without_a_snapshot_name_the_missing_step(tmp_path: Path, registry: Path) -> None:
     with pytest.raises(BadInput, match=r"newest snapshot \(none\): materialize the registry tables"):
         build("features", SNAPSHOT, bundled_resources(tmp_path / "data", registry))
 
 
-def test_tables_of_two_states_of_a_source_are_not_joined(loaded: Resources, registry: Path) -> None:
-    """Ids hold within one load: a snapshot of which only some tables were loaded again is refused."""
+def test_tables_of_different_source_states_are_not_joined(loaded: Resources, registry: Path) -> None:
+    """Ids are valid within one load, so a snapshot is rejected if only some of its tables were loaded again."""
     change(registry, "versions", lambda t: with_row(t, num="77.0.0"))
     build("crates", SNAPSHOT, loaded)
     with pytest.raises(
         BadInput, match=r"loaded from different states of the source, .* run load_snapshot for it again"
     ):
         build("features", SNAPSHOT, loaded)
-    with pytest.raises(BadInput, match="versions 2020-07-20 was loaded from another state of the source"):
+    with pytest.raises(BadInput, match="versions 2020-07-20 was loaded from a different state of the source"):
         build("dependencies", SNAPSHOT, loaded)
 
 
@@ -218,14 +234,14 @@ def test_truncated_table_is_detected(loaded: Resources) -> None:
         build("features", SNAPSHOT, loaded)
 
 
-def test_lost_rows_fail_the_check_and_nothing_is_published(tmp_path: Path, registry: Path) -> None:
-    """Through Dagster: the blocking check is recorded as failed, what comes after it does not run."""
+def test_lost_rows_fail_the_check_and_prevent_publication(tmp_path: Path, registry: Path) -> None:
+    """In a Dagster run, the blocking check fails and later steps do not run."""
     settings = replace(Settings.from_env(), data=tmp_path / "data", registry=registry)
     with open_instance(settings) as instance:
         defs = build_defs(settings)
-        register_dates(instance, [SNAPSHOT, "2020-07-21"])
+        register_snapshots(instance, [SNAPSHOT, "2020-07-21"])
         job = defs.resolve_job_def("load_snapshot")
-        assert job.execute_in_process(instance=instance, partition_key=SNAPSHOT, run_config=demo.QUIET).success
+        assert job.execute_in_process(instance=instance, partition_key=SNAPSHOT, run_config=QUIET).success
         before = {
             p.path
             for partitions in bundled_resources(settings.data, registry).store.tables().values()
@@ -235,42 +251,43 @@ def test_lost_rows_fail_the_check_and_nothing_is_published(tmp_path: Path, regis
         facts["versions"] = facts["versions"].slice(0, len(facts["versions"]) // 2)
         write_registry(registry, facts, "2020-07-21T04:00:00")
         result = job.execute_in_process(
-            instance=instance, partition_key="2020-07-21", run_config=demo.QUIET, raise_on_error=False
+            instance=instance, partition_key="2020-07-21", run_config=QUIET, raise_on_error=False
         )
     assert not result.success
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed]
     assert [(e.asset_key.to_user_string(), e.check_name) for e in failed] == [("crates", "row_count")]
-    assert "was not published, and is as it was before: row_count" in demo._why(result)
+    assert "was not published, and is as it was before: row_count" in failure_reason(result)
     after = {
         p.path for partitions in bundled_resources(settings.data, registry).store.tables().values() for p in partitions
     }
-    made = {p.parent.parent.name for p in after - before}
-    assert {name for name in made if not name.startswith("rejected_")} == {"snapshots", "advisories"}
+    published = {p.parent.parent.name for p in after - before}
+    assert {name for name in published if not name.startswith("rejected_")} == {"snapshots", "advisories"}
 
 
 def run_demo(data: Path, registry: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "CRATES_DATA": str(data), "CRATES_REGISTRY": str(registry)}
-    command = [sys.executable, "-m", "cli.demo"]
+    command = [sys.executable, "-m", "cli.main", "demo"]
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_data_folder_that_cannot_be_written(tmp_path: Path, registry: Path) -> None:
+def test_data_folder_that_is_not_writable_is_reported(tmp_path: Path, registry: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run_demo(tmp_path / "file", registry)
     assert done.returncode == 1
-    assert "cannot write" in done.stdout
-    assert "Set CRATES_DATA to a folder that can be written" in done.stdout.replace("\n", " ")
+    assert done.stderr.startswith("error: cannot write")
+    assert "Set CRATES_DATA to a folder that can be written" in done.stderr
 
 
-def test_source_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_source_is_reported(tmp_path: Path) -> None:
     done = run_demo(tmp_path / "data", tmp_path / "nowhere")
     assert done.returncode == 1
-    assert "manifest.json is missing" in done.stdout
+    assert "manifest.json is missing" in done.stderr
 
 
 FULL_DISK = """
 import shutil
 import sys
+from io import StringIO
 from pathlib import Path
 sys.path[:0] = ["tests", "."]
 from testing.table_builds import build, bundled_resources
@@ -280,42 +297,40 @@ resources = bundled_resources(data, registry)
 for table in ("snapshots", "crates"):
     build(table, "2020-07-20", resources)
 free = shutil.disk_usage(data).free
-(data / "filler").write_bytes(b" " * (free - 4096))  # one block is left
+(data / "filler").write_bytes(b" " * (free - 4096))  # leaves one block
 try:
     build("versions", "2020-07-20", resources)
 except CannotWrite as error:
     print(error)
 print("tables:", sorted(resources.store.tables()))
-print("left:", sorted(p.name for p in (data / "warehouse" / "versions").rglob("*.*")))
+print("files:", sorted(p.name for p in (data / "warehouse" / "versions").rglob("*.*")))
 """
 
 
-def test_full_disk(tmp_path: Path, registry: Path) -> None:
+def test_full_disk_leaves_the_earlier_tables(tmp_path: Path, registry: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    # a file system of our own, which the script fills when two tables are written
+    # mounts a small file system, which the script fills after two tables
     script = 'mount -t tmpfs -o size=4m tmpfs "$1" && exec "$2" -c "$3" "$1" "$4"'
     command = ["unshare", "-rm", "sh", "-c", script, "sh", str(data), sys.executable, FULL_DISK, str(registry)]
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not let a test mount a file system of its own")
+        pytest.skip("this machine does not allow a test to mount a file system")
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert "No space left on device. Free space there" in done.stdout, done.stdout + done.stderr
     assert "tables: ['crates', 'rejected_crates', 'snapshots']" in done.stdout
-    assert "left: []" in done.stdout
+    assert "files: []" in done.stdout
 
 
-def test_too_few_labelled_dates_to_train(tmp_path: Path, registry: Path) -> None:
+def test_too_few_labelled_dates_are_reported(tmp_path: Path, registry: Path) -> None:
     settings = replace(Settings.from_env(), data=tmp_path / "data", registry=registry)
-    console = Console(file=(tmp_path / "out").open("w"), width=200)
+    console = Console(file=StringIO())
     with open_instance(settings) as instance:
         plan = demo.plan(SNAPSHOT, ("2020-05-24", "2020-06-07"))
-        assert not demo.run_plan(build_defs(settings), instance, plan, console)
-    console.file.close()
-    told = (tmp_path / "out").read_text()
-    assert "training needs an as-of date whose labels over 43 days were known by a later one" in told
+        with pytest.raises(CommandFailed, match="training needs an as-of date whose labels over 43 days were known"):
+            execute_runs(build_defs(settings), instance, plan, console)
 
 
-def test_registry_without_any_fact(tmp_path: Path) -> None:
+def test_empty_registry_is_rejected(tmp_path: Path) -> None:
     write_registry(tmp_path / "empty", from_rows({}))
     resources = bundled_resources(tmp_path / "data", tmp_path / "empty")
     build_registry(resources)

@@ -1,4 +1,4 @@
-"""What the HTTP client returns, and the checks of what a server sent."""
+"""The return types of the HTTP client, and the checks of responses."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -15,7 +15,7 @@ from resources.common.http.retries import RetryableError, raise_if_retryable
 
 CONNECT_TIMEOUT_S = 10.0
 MAX_REDIRECTS = 5
-CHUNK_BYTES = 1 << 18  # the most of a body that is held in memory
+CHUNK_BYTES = 1 << 18  # of a body in memory
 CONTACT = re.compile(r"[^@\s()]+@[^@\s()]+\.[^@\s()]+|https?://[^\s()/]+\.[^\s()]+")
 
 
