@@ -90,8 +90,6 @@ def _plain() -> MarkdownIt:
 
 def _html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A rule of markdown-it: an HTML block of kinds 1 to 5. An unclosed one ends with the block that contains it."""
-    if state.is_code_block(start):
-        return False
     closing = next((closing for opening, closing in _CLOSED if opening.search(_line(state, start))), None)
     if closing is None or silent:
         return closing is not None

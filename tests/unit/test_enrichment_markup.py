@@ -39,8 +39,8 @@ def texts(readme: str) -> list[str]:
     return [passage.text for passage in passages(None, readme)]
 
 
-def summary(readme: str, description: str | None = None) -> str | None:
-    return CrateReading(CrateText("foo", description, readme)).extractive_draft().summary
+def summary(description: str) -> str | None:
+    return CrateReading(CrateText("foo", description, None)).extractive_draft().summary
 
 
 @pytest.mark.parametrize("opener", OPENERS)
@@ -82,6 +82,10 @@ def test_name_of_an_element_in_a_sentence_stays() -> None:
         "Read <!-- hidden words --> these.",
         "Read <!-- hidden\nwords --> these.",
         "<div>\n  <!-- hidden words\n\n  more hidden words -->\n</div>",
+        "<div>\n  words <!-- hidden words\n\n  more hidden words -->\n</div>",
+        "<p>words <!-- hidden words\n\n  more hidden words --></p>",
+        "<custom-tag>\n  words <!-- hidden words\n\n  more hidden words -->\n</custom-tag>",
+        "<div>\n  words <!-- hidden words\n\n~~~\n-->\n~~~\n\n  more hidden words -->\n</div>",
         "<p align=center>\n    <!-- hidden words -->\n</p>",
         "<script>\nhidden words\n\nmore hidden words\n</script>",
         "<STYLE type='text/css'>\nhidden words\n\nmore hidden words\n</style>",
@@ -106,17 +110,35 @@ def test_unclosed_html_block_hides_the_rest_of_its_container_only(opener: str) -
     assert SENTENCE in texts(f"- {opener}hidden words\n\n{SENTENCE}")
 
 
+@pytest.mark.parametrize(
+    ("readme", "expected"),
+    [
+        (
+            "Reads `<!-- words -->` and `<script>` or `</script>` tags.",
+            "Reads <!-- words --> and <script> or </script> tags.",
+        ),
+        ("Escapes \\<!-- these words --> in pages.", "Escapes <!-- these words --> in pages."),
+        ("Reads <!--> these words --> in pages.", "Reads these words --> in pages."),
+        ("Reads words\n    <!-- of pages.", "Reads words <!-- of pages."),
+        ("> Reads words\n    <!-- of pages.", "Reads words <!-- of pages."),
+    ],
+)
+def test_text_that_is_not_a_comment_is_read(readme: str, expected: str) -> None:
+    assert texts(f"{readme}\n\n{SENTENCE}") == [expected, SENTENCE]
+
+
 def test_text_beside_a_comment_is_read() -> None:
     assert texts("<!-- hidden -->Words beside a comment.") == ["Words beside a comment."]
     assert texts("<!-- a -->\n<!-- b\n-->     Words after a comment.") == ["Words after a comment."]
 
 
 def test_opener_in_a_description_hides_nothing_after_it() -> None:
-    assert summary("", "Removes <!-- and <script> from pages of the web.") == (
+    assert summary("Removes <!-- and <script> from pages of the web.") == (
         "Removes <!-- and <script> from pages of the web."
     )
     found = [p.text for p in passages("    Finds `<!--` in pages.\n\n    Reads the words after it.", None)]
     assert found == ["Finds <!-- in pages.", "Reads the words after it."]
+    assert summary("    Parses <b>some words</b> of files.") == "Parses some words of files."
 
 
 ASCIIDOC_TITLE = "= Foo: a title of words\n"
@@ -126,7 +148,7 @@ ASCIIDOC_TITLE = "= Foo: a title of words\n"
     "hidden",
     [
         ":description: hidden words here",
-        ":description: hidden words here \\\n  and more hidden words",
+        ":description: hidden words here \\\nand more hidden words",
         ":!toc:\n:hidden-words: of an attribute",
         "// hidden words here",
         "////\nhidden words here\n\nand more hidden words\n////",
@@ -167,6 +189,7 @@ def test_hidden_text_of_asciidoc_is_not_read(hidden: str) -> None:
     ("readme", "expected"),
     [
         (f"= Foo\nJane Doe <jane@a.b>\nv1.0, 2020-01-01\n:toc:\n// words\n\n{SENTENCE}", [SENTENCE]),
+        (f"= Foo\nJane Doe of the Foo Team <jane@a.b>\n\n{SENTENCE}", [SENTENCE]),
         (f"= Foo\n{SENTENCE}", [SENTENCE]),
         (f":toc: left\n:source-highlighter: rouge\n\n{SENTENCE}", [SENTENCE]),
         (f"////\nhidden words\n////\n\n{SENTENCE}", [SENTENCE]),
@@ -277,6 +300,7 @@ def test_hidden_text_of_restructuredtext_is_not_read(hidden: str) -> None:
         ("# Foo\n\n```sh\n== output ==\n#+begin_src\n```\n", "markdown"),
         ("Foo\n===\n\nWords.\n\nBar\n---\n\n// not a comment", "markdown"),
         ("# Foo\n\nAdd a `[[bin]]` section, see [the book](https://a.b).", "markdown"),
+        ("# Foo\n\n## Bar\n\n== output of words\n", "markdown"),
         ("Words only.", "markdown"),
         ("", "markdown"),
         ("= Foo\n\n----\n# comment\n## comment\n### comment\n----\n\n== Bar", "asciidoc"),
