@@ -25,6 +25,7 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def next_version(before: int) -> int:
+    """A version above `before`; microseconds of the clock, so that a forgotten tag gets a new one."""
     return max(before + 1, time.time_ns() // 1000)
 
 
