@@ -12,7 +12,13 @@ from assets.table_asset import table_asset
 from assets.table_build import BuildContext
 from resources.registry.source import REQUIRED_TABLES, RegistrySource
 
-SNAPSHOT_TABLES = (SNAPSHOTS.name, QUARANTINE.name, EVENTS.name, *REQUIRED_TABLES, *(rejects_of(name).name for name in REQUIRED_TABLES))
+SNAPSHOT_TABLES = (
+    SNAPSHOTS.name,
+    QUARANTINE.name,
+    EVENTS.name,
+    *REQUIRED_TABLES,
+    *(rejects_of(name).name for name in REQUIRED_TABLES),
+)
 
 
 @table_asset(RETAINED_SNAPSHOTS, group="registry", deps=[all_partitions(quarantine)], kinds={"python"}, partitions=None)

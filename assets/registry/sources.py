@@ -9,9 +9,9 @@ REGISTRY_SOURCE = AssetSpec(
     group_name="registry",
     kinds={"file"},
     owners=[OWNER],
-    description="Crates, versions, dependencies, owners and downloads as the registry publishes them: the bundled registry "
-    "(CRATES_SOURCE=bundled) or the database dump of crates.io (CRATES_SOURCE=crates.io), archived as fetched. "
-    "Every byte is verified before each read.",
+    description="Crates, versions, dependencies, owners and downloads as the registry publishes them: the bundled "
+    "registry (CRATES_SOURCE=bundled) or the database dump of crates.io (CRATES_SOURCE=crates.io), archived as "
+    "fetched. Every byte is verified before each read.",
 )
 ADVISORY_SOURCE = AssetSpec(
     "advisory_source",
