@@ -43,7 +43,7 @@ def print_answer(settings: Settings, seconds: float) -> None:
         _print_crate(store, name)
     _print_figures(figures)
     _print_enriched(store)
-    print_line(f"\nScored {crates:,} crates in {seconds:.0f} s. Everything is in {settings.data}")
+    print_line(f"\n{crates:,} crates have scores. This took {seconds:.0f} s; everything is in {settings.data}")
     for score, number in unknown:
         print_item(f"{WORDINGS[score].label} is unknown for {number:,}")
     _print_next(names)
