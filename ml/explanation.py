@@ -26,10 +26,10 @@ def explain(model: Additive, values: Values, effects: np.ndarray, average: np.nd
     Returns
     -------
     DataFrame
-        One row per row of `values` and topic: row, topic, feature, value (NaN if missing), is_exact and effect.
-        `effect` is what the topic's inputs add to the log-odds (or to the log hazard) compared with `average`; the
-        effects of all topics add up to the row's difference from it. `feature` is the input with the strongest effect
-        of the same sign, and `is_exact` whether its value is known exactly.
+        One row per row of `values` and topic: row, topic, feature, value, low, high and effect. `effect` is what the
+        topic's inputs add to the log-odds (or to the log hazard) compared with `average`; the effects of all topics add
+        up to the row's difference from it. `feature` is the input with the strongest effect of the same sign; `value`,
+        `low` and `high` are its value and bounds, NaN if missing.
     """
     own, moved = values.take(model.inputs), effects - average
     topics = np.asarray([_TOPIC[name] for name in model.inputs])
@@ -47,7 +47,8 @@ def explain(model: Additive, values: Values, effects: np.ndarray, average: np.nd
             "topic": topic,
             "feature": names[chosen],
             "value": own.x[rows, chosen],
-            "is_exact": own.low[rows, chosen] == own.high[rows, chosen],
+            "low": own.low[rows, chosen],
+            "high": own.high[rows, chosen],
             "effect": effect,
         }
         found.append(pd.DataFrame(columns))

@@ -14,9 +14,9 @@ import pandas as pd
 class Input:
     """One input of the models, and how evidence describes its value.
 
-    `subject` names the quantity in a noun phrase. `words` is the sentence about a value, by default
-    "<Subject>: {bound}{}"; `zero` replaces it where the value is 0. In `words`, `{}` is the value with thousands
-    separators and `{plain}` without; `{bound}` is empty for an exact value, else "at least " or "up to ".
+    `subject` names the quantity in a noun phrase. `words` is the sentence about a value, by default "<Subject>: {}";
+    `zero` replaces it where the value is 0. `{}` is the value with thousands separators, or the range of an inexact
+    value; `{plain}` is the value without separators.
 
     Inputs of one `topic` measure nearly the same thing: evidence adds their effects and shows the strongest input.
     """
@@ -27,21 +27,16 @@ class Input:
     words: str = ""
     zero: str | None = None
 
-    @property
-    def bound(self) -> str:
-        """What precedes the value of an input that is the lower or upper bound of an inexact quantity."""
-        return "up to " if self.name.endswith("_max") else "at least "
-
 
 INPUTS = (
     Input("versions", "releases", "versions published"),
-    Input("age_days_min", "releases", "time since the first version", "On crates.io for {bound}{} days"),
+    Input("age_days_min", "releases", "time since the first version", "On crates.io for {} days"),
     *(
         Input(
             f"days_since_release_{end}",
             "releases",
             "time since the last release",
-            "No release for {bound}{} days",
+            "No release for {} days",
             "Released on the as-of date",
         )
         for end in ("min", "max")
@@ -212,12 +207,9 @@ class Values:
 
 
 def wording() -> pd.DataFrame:
-    """How evidence describes each input, for `assets/sql/predictions.sql`: feature, subject, words, zero and bound."""
-    rows = [
-        (i.name, i.subject, i.words or f"{i.subject[0].upper()}{i.subject[1:]}: {{bound}}{{}}", i.zero, i.bound)
-        for i in INPUTS
-    ]
-    return pd.DataFrame(rows, columns=["feature", "subject", "words", "zero", "bound"])
+    """How evidence describes each input, for `assets/sql/predictions.sql`: feature, subject, words and zero."""
+    rows = [(i.name, i.subject, i.words or f"{i.subject[0].upper()}{i.subject[1:]}: {{}}", i.zero) for i in INPUTS]
+    return pd.DataFrame(rows, columns=["feature", "subject", "words", "zero"])
 
 
 def values_of(frame: pd.DataFrame) -> Values:

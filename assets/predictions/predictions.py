@@ -29,7 +29,8 @@ EVIDENCE = {
     "topic": "str",
     "feature": "str",
     "value": "float64",
-    "is_exact": "bool",
+    "low": "float64",
+    "high": "float64",
     "effect": "float64",
 }
 CHANGES = {

@@ -2,27 +2,37 @@
 -- Needs: `predicted` (crate, target, is_good, and the columns of ml/prediction.py), `evidence` (crate, target, and the
 -- columns of ml/explanation.py), `wording` (ml/features.py), `changes` (crate, target, and the columns of
 -- ml/counterfactuals.py), `tree_evidence`, and `peers` (target, is_good, worst): the crates that a percentile ranks among.
-with rounded as (
-    -- one decimal below 10
-    select *, if(abs(value) >= 10, round(value), round(value, 1)) as shown from evidence
+with numbers as (
+    -- as text: whole from 10 on, with one decimal below
+    select
+        *,
+        list_transform([low, high, value], lambda x: case
+            when abs(x) < 10 and round(x, 1) != round(x) then format('{:,.1f}', round(x, 1))
+            else format('{:,}', round(x)::hugeint)
+        end) as texts
+    from evidence
 ),
 
 evidence_texts as (
     select
-        e.crate,
-        e.target,
-        e.topic,
-        e.feature,
-        e.value,
-        e.effect,
+        n.crate,
+        n.target,
+        n.topic,
+        n.feature,
+        n.value,
+        n.effect,
         w.subject,
         w.words,
-        w.zero,
-        if(e.is_exact, '', w.bound) as bound,
-        e.is_exact,
-        if(e.shown = round(e.shown), format('{:,}', e.shown::hugeint), format('{:,.1f}', e.shown)) as number
-    from rounded as e
-    join wording as w on w.feature = e.feature
+        if(n.low = 0 and n.high = 0, w.zero, null) as zero,
+        replace(texts[3], ',', '') as plain,
+        case
+            when texts[1] = texts[2] then texts[1]
+            when n.high is null then 'at least ' || texts[1]
+            when n.low is null then 'up to ' || texts[2]
+            else format('{} to {}', texts[1], texts[2])
+        end as number
+    from numbers as n
+    join wording as w on w.feature = n.feature
 ),
 
 evidence_lists as (
@@ -35,16 +45,10 @@ evidence_lists as (
             'value': value,
             'effect': effect,
             'words': case
-                when value is null then 'Unknown: ' || subject
-                -- the upper bound of an inexact count is above 0
-                when value = 0 and zero is not null and not is_exact then 'Possibly ' || lower(zero[1]) || zero[2:]
-                when value = 0 and zero is not null then zero
+                when number is null then 'Unknown: ' || subject
+                when zero is not null then zero
                 else replace(
-                    replace(
-                        replace(if(number = '1', replace(words, '{} days', '{} day'), words), '{bound}', bound),
-                        '{plain}',
-                        replace(number, ',', '')
-                    ),
+                    replace(if(number = '1', replace(words, '{} days', '{} day'), words), '{plain}', coalesce(plain, '')),
                     '{}',
                     number
                 )

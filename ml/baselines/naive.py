@@ -54,7 +54,7 @@ SIGNALS = (
         for signal, description in (
             (recency, "Days since the last release; fewer are better."),
             (dependents, "Families that depend on it now."),
-            (past_advisories, "Vulnerability advisories so far: a crate that had one is likely to get another."),
+            (past_advisories, "Vulnerability advisories so far: a crate that had one is more likely to get another."),
             (tree_size, "Crates in its build: with more crates, one is more likely to be found vulnerable."),
         )
     ),

@@ -5,7 +5,6 @@ from typing import cast
 import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,34 +129,35 @@ def test_the_five_riskiest_crates_of_a_build_are_named(builds: tuple[pd.DataFram
     assert evidence["words"].str.startswith("6 other crates in its build: ").sum() == 1
 
 
+NAN = float("nan")
 WORDS = [
-    ("days_since_release_min", 1567, True, "No release for 1,567 days"),
-    ("days_since_release_max", 1567, True, "No release for 1,567 days"),
-    ("days_since_release_min", 1, True, "No release for 1 day"),
-    ("days_since_release_min", 4.97, True, "No release for 5 days"),
-    ("days_since_release_min", 2.5, True, "No release for 2.5 days"),
-    ("days_since_release_min", 0, True, "Released on the as-of date"),
-    ("days_since_release_min", 36.4, False, "No release for at least 36 days"),
-    ("days_since_release_max", 36.4, False, "No release for up to 36 days"),
-    ("days_since_release_max", None, False, "Unknown: time since the last release"),
-    ("releases_90d_min", 3, True, "Releases in the last 90 days: 3"),
-    ("releases_90d_min", 3, False, "Releases in the last 90 days: at least 3"),
-    ("releases_90d_max", 3, False, "Releases in the last 90 days: up to 3"),
-    ("releases_90d_min", 0, False, "Possibly no release in the last 90 days"),
-    ("releases_90d_max", 0, True, "No release in the last 90 days"),
-    ("edition", 2018, True, "Rust edition: 2018"),
-    ("pagerank", 3.25, True, "Importance in the dependency graph: 3.3 times the average crate's"),
-    ("downloads_30d", 1234567, True, "Downloads in the last 30 days: 1,234,567"),
+    ("days_since_release_min", 1567, (1567, 1567), "No release for 1,567 days"),
+    ("days_since_release_max", 1567, (1567, 1567), "No release for 1,567 days"),
+    ("days_since_release_max", 1567, (989.4, 1567), "No release for 989 to 1,567 days"),
+    ("days_since_release_min", 36.4, (36.4, NAN), "No release for at least 36 days"),
+    ("days_since_release_max", NAN, (36.4, NAN), "No release for at least 36 days"),
+    ("days_since_release_max", 36.4, (NAN, 36.4), "No release for up to 36 days"),
+    ("days_since_release_max", NAN, (NAN, NAN), "Unknown: time since the last release"),
+    ("days_since_release_min", 1, (1, 1), "No release for 1 day"),
+    ("days_since_release_min", 4.97, (4.97, 4.98), "No release for 5 days"),
+    ("days_since_release_min", 2.5, (2.5, 2.5), "No release for 2.5 days"),
+    ("days_since_release_min", 0, (0, 0), "Released on the as-of date"),
+    ("releases_90d_min", 3, (3, 3), "Releases in the last 90 days: 3"),
+    ("releases_90d_min", 0, (0, 3), "Releases in the last 90 days: 0 to 3"),
+    ("releases_90d_max", 0, (0, 0), "No release in the last 90 days"),
+    ("edition", 2018, (2018, 2018), "Rust edition: 2018"),
+    ("pagerank", 3.25, (3.25, 3.25), "Importance in the dependency graph: 3.3 times the average crate's"),
+    ("downloads_30d", 1234567, (1234567, 1234567), "Downloads in the last 30 days: 1,234,567"),
 ]
 
 
-@pytest.mark.parametrize(("feature", "value", "is_exact", "words"), WORDS, ids=lambda value: str(value))
-def test_words_state_the_value_and_whether_it_is_exact(
-    feature: str, value: float | None, is_exact: bool, words: str
+@pytest.mark.parametrize(("feature", "value", "bounds", "words"), WORDS, ids=lambda value: str(value))
+def test_words_state_the_value_or_its_range(
+    feature: str, value: float, bounds: tuple[float, float], words: str
 ) -> None:
     about = {"crate": "a", "target": "maintenance"}
     prediction = {"probability": 0.3, "worst": 0.2, "best": 0.4, "base_rate": 0.1, "coverage": 1.0}
-    row = {"topic": "t", "feature": feature, "value": value, "is_exact": is_exact, "effect": 0.5}
+    row = {"topic": "t", "feature": feature, "value": value, "low": bounds[0], "high": bounds[1], "effect": 0.5}
     tables = {
         "predicted": [{**about, **prediction, "horizon_days": 43, "is_good": True, "model_id": "x"}],
         "peers": [{"target": "maintenance", "is_good": True, "worst": 0.2}],
@@ -177,7 +177,7 @@ def test_words_state_the_value_and_whether_it_is_exact(
             if name in empty:
                 con.execute(f"create table {name} {empty[name]}")
             else:
-                con.register(name, pa.Table.from_pylist(rows))
+                con.register(name, pd.DataFrame(rows))
         (found,) = run_script(con, SQL / "predictions.sql").to_pylist()
     assert [e["words"] for e in found["evidence"]] == [words]
     assert found["changes"] == []
