@@ -141,7 +141,7 @@ def memory_hits(folder: Path, url: str) -> None:
             {
                 "cache": Call(cache.get),
                 "cache, asyncio": Call(cache.asynchronous().get, loop),
-                "cache, a dict, decoded anew for each caller": Call(plain.get),
+                "cache, a dict, decoded for each caller": Call(plain.get),
                 "cachetools TTLCache and RLock, no tags": Call(resources.get),
                 "cashews mem": Call(cashews.get, loop),
             },
@@ -213,7 +213,7 @@ def redis_hits(folder: Path, url: str) -> None:
 
 
 def entry_bytes(cache: Cache, key: str) -> bytes:
-    """An entry as it lies in Redis."""
+    """An entry as stored in Redis."""
     full = cache._key(key)
     entry = cache._levels.memory.get(full)
     assert entry is not None

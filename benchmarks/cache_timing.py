@@ -70,9 +70,11 @@ class Call:
 
 
 def compare(calls: dict[str, Call], keys: Sequence[str], rounds: int = 7) -> dict[str, Cost]:
-    """The cost of each, measured in turn, so that what else the machine does meets all of them: the least CPU time of
-    a round, and percentiles of the round with the least median. What was there before is no garbage to look for: a full
-    collection of all that was imported takes 50 ms, and may meet the same call in each round."""
+    """The cost of each call, measured in turn, so that other work of the machine affects all of them alike.
+
+    Reports the minimum CPU time of a round, and percentiles of the round with the lowest median. Imported objects are
+    frozen: a full garbage collection of them takes 50 ms, and could hit the same call in each round.
+    """
     gc.collect()
     gc.freeze()
     cpu: dict[str, list[float]] = {name: [] for name in calls}

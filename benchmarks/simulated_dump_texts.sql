@@ -119,7 +119,7 @@ select
 from drawn
 order by ordinal;
 
--- the jsonb text of a version's features, of which only the names are bundled
+-- the jsonb text of a version's features; only their names are bundled
 create table feature_texts as
 select feature_names, '{' || array_to_string(list_transform(
     list_sort(list_transform(feature_names, lambda f: {'length': length(f), 'name': f})),

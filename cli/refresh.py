@@ -30,8 +30,8 @@ from resources.registry.source import RegistrySource
 from resources.tracking import Tracking
 
 RETRAIN_DAYS = 7  # as the weekly schedule does
-# as-of dates that train and test: each target is tested on the newest whose labels have matured (43, 116, 365 or 487
-# days), and taught by labels known on that date
+# as-of dates for training and tests: each target is tested on the newest date whose labels have matured (43, 116, 365
+# or 487 days), and trained on labels known by that date
 TRAINING_DAYS_BACK = (501, 365, 232, 116, 43)
 
 

@@ -82,7 +82,7 @@ class Ui:
     home: Path
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The answer to a GraphQL query. Raises OSError while nobody answers."""
+        """The answer to a GraphQL query. Raises OSError while the server does not answer."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -146,7 +146,7 @@ def test_backtest_runs_what_is_missing_and_adds_nothing_twice(settings: Settings
 
 
 def _logged(settings: Settings) -> dict[str, str]:
-    """The runs of the experiment by id, each with metrics and what it was taught by."""
+    """The runs of the experiment by id, each with its metrics and its training data."""
     client = build_resources(settings).tracking.start(BACKTEST)
     (experiment,) = client.search_experiments(filter_string=f"name = '{BACKTEST}'")
     runs = client.search_runs([experiment.experiment_id])

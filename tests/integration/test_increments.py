@@ -165,7 +165,7 @@ def test_what_changed_becomes_events_and_fresh_scores(world: World) -> None:
     assert set(after) - set(before) == {"katsura", "lime_wood"}
     assert after["lime_wood"]["name"] == "lime-wood"
     assert (before["fir"]["default_version"], after["fir"]["default_version"]) == ("0.3.0", "0.4.0")
-    # elm-cli builds with cedar ^0.1 and ^0.2, of which none is left
+    # elm-cli requires cedar ^0.1 and ^0.2, and no such version is left
     assert any("no version left matches" in f for f in after["elm_cli"]["findings"])
     assert after["fir"]["maintenance"] != before["fir"]["maintenance"]
     refreshed = {crate for crate, score in after.items() if score["refreshed_at"]}
@@ -323,7 +323,7 @@ def test_a_gap_in_the_feeds_is_told(world: World) -> None:
 def test_killed_at_any_table_the_next_run_completes(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Killed at each table in turn: what stands in between can be read, and the end is as if nothing had happened."""
+    """Killed at each table in turn: the tables can be read after each kill, and the result is as without one."""
     shutil.copytree(world.settings.data, tmp_path / "undisturbed")
     undisturbed = World(replace(world.settings, data=tmp_path / "undisturbed"), world.site)
     world.serve(changed())
@@ -347,7 +347,7 @@ def test_killed_at_any_table_the_next_run_completes(
 
 
 def test_a_newer_snapshot_begins_anew(world: World, tmp_path: Path) -> None:
-    """Fresh rows of the snapshot before change nothing; the index tells of what came after the new one."""
+    """Fresh rows of the previous snapshot change nothing; the index reports what was published after the new one."""
     world.serve(changed())
     world.refresh()
     (tmp_path / "next.zip").write_bytes(zip_bytes(changed(), "2026-08", f"{LATER}T02:15:07.0Z"))
