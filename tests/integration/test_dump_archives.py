@@ -678,7 +678,7 @@ def test_tables_are_not_fetched_again_after_a_later_failure(
     """The advisory database may be unreachable after the dump was fetched."""
     server.files[ZIP] = large_zip
     failing = source_of(live_resources(tmp_path / "data", server.url + ZIP, tmp_path / "nowhere"))
-    with pytest.raises(Exception, match="nowhere cannot be fetched"):
+    with pytest.raises(Exception, match=r"cannot fetch .*nowhere"):
         failing.fetch(KEY, silent)
     assert failing.archive.keys() == []
     # one of them is truncated in the meantime
