@@ -29,8 +29,9 @@ from assets.schemas import TABLES
 from assets.table_build import BASE_RESOURCES, BuildResult, TableBuilder
 from resources.common.errors import BadInput, CannotWrite, SourceUnreachable
 from resources.warehouse import contracts
+from resources.warehouse.parquet import Rows
 from resources.warehouse.schema import Table
-from resources.warehouse.table_store import PublishedPartition, Rows
+from resources.warehouse.table_store import PublishedPartition
 
 OWNER = "team:crates"
 BUILDERS: dict[str, TableBuilder] = {}

@@ -19,9 +19,10 @@ from resources.cache import CacheSettings
 from resources.cache.metrics import cache_table, publish_metrics
 from resources.warehouse import contracts
 from resources.warehouse.catalog import Catalog
+from resources.warehouse.parquet import Rows
 from resources.warehouse.schema import Table
 from resources.warehouse.session import Sessions, set_variables
-from resources.warehouse.table_store import PublishedPartition, Rows, TableStore, table_tag
+from resources.warehouse.table_store import PublishedPartition, TableStore, table_tag
 
 SQL = Path(__file__).parent / "sql"
 

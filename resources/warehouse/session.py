@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from resources.warehouse.table_store import TableStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CARGO = sorted((Path(__file__).parents[1] / "cargo").glob("*.sql"))
 
@@ -56,7 +59,7 @@ def first_row(con: duckdb.DuckDBPyConnection, query: str, values: dict[str, obje
     return rows[0] if rows else None
 
 
-def run_script(con: duckdb.DuckDBPyConnection, path: Path) -> pa.Table:
+def run_script(con: duckdb.DuckDBPyConnection, path: Path) -> "pa.Table":
     """Runs the statements of a `.sql` file; returns the rows of the last one, a query."""
     *before, last = con.extract_statements(path.read_text())
     for statement in before:

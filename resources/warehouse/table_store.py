@@ -15,20 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
-
-import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from resources.common.errors import BadInput, CannotWrite
 from resources.common.files import fsync_and_rename, remove_leftovers, temporary_path, write_atomically
-from resources.warehouse.schema import Table
 
-ROW_GROUP = 122_880  # DuckDB's own row group, so that its scans split evenly
+if TYPE_CHECKING:  # PyArrow is imported by writers only: it takes a third of a look-up's time
+    from resources.warehouse.parquet import Rows
+    from resources.warehouse.schema import Table
+
 CURRENT, LOCK = "current.json", "lock"
-
-Rows: TypeAlias = "pa.Table | pa.RecordBatchReader"
 
 
 @dataclass(frozen=True)
@@ -61,18 +57,20 @@ class TableStore:
         return Path(self.root) / table / f"{partition}={key}"
 
     @contextmanager
-    def candidate(self, table: Table, key: str, rows: Rows) -> Iterator["Candidate"]:
+    def candidate(self, table: "Table", key: str, rows: "Rows") -> Iterator["Candidate"]:
         """Writes `rows`, which must have the table's columns, to a temporary file that the caller may publish.
 
         The rows of a reader are streamed. Raises BadInput if the schema differs, CannotWrite if the disk is full or
         read-only; then the partition is unchanged. A candidate that was not published is removed at the end.
         """
+        from resources.warehouse.parquet import write_parquet
+
         folder = self._folder(table.name, table.partition, key)
         with _writing(folder) as temporary:
             count = write_parquet(table, rows, temporary)
             yield Candidate(self, table, key, temporary, count)
 
-    def publish(self, table: Table, key: str, rows: Rows, origin: str | None = None) -> PublishedPartition:
+    def publish(self, table: "Table", key: str, rows: "Rows", origin: str | None = None) -> PublishedPartition:
         """Replaces one partition of `table` with `rows`. Raises like `candidate`."""
         with self.candidate(table, key, rows) as candidate:
             return candidate.publish(origin)
@@ -122,7 +120,7 @@ class Candidate:
     """Rows that are written but not published: contracts are checked on the file `path`."""
 
     store: TableStore
-    table: Table
+    table: "Table"
     key: str
     path: Path
     rows: int
@@ -151,56 +149,6 @@ class Candidate:
             write_atomically(folder / CURRENT, record.encode())
             _remove_old_files(folder, current={path.name, published.previous})
         return published
-
-
-def write_parquet(table: Table, rows: Rows, path: Path) -> int:
-    """Streams rows into a Parquet file with the table's types; returns their number. Raises BadInput.
-
-    The size of row groups does not depend on the batches of `rows`, so the same rows give the same bytes.
-    """
-    expected, found = table.arrow, rows.schema
-    if expected.names != found.names:
-        missing = [n for n in expected.names if n not in found.names]
-        unknown = [n for n in found.names if n not in expected.names]
-        raise BadInput(
-            f"table {table.name}: missing columns {missing}, unknown columns {unknown}, or not in the declared order"
-        )
-    # nulls are checked by a contract, on the written file
-    expected = pa.schema([field.with_nullable(True) for field in expected])
-    count = 0
-    try:
-        with pq.ParquetWriter(path, expected, compression="zstd", write_statistics=True) as writer:
-            for group in _groups(rows):
-                writer.write_table(group.cast(expected).combine_chunks(), row_group_size=ROW_GROUP)
-                count += group.num_rows
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise BadInput(f"table {table.name}: the rows do not fit the declared schema: {error}") from error
-    return count
-
-
-def _groups(rows: Rows) -> Iterator[pa.Table]:
-    """The rows in tables of ROW_GROUP rows; the last one may be smaller."""
-    pending: list[pa.RecordBatch] = []
-    size = 0
-    for batch in _batches(rows):
-        pending.append(batch)
-        size += batch.num_rows
-        while size >= ROW_GROUP:
-            table = pa.Table.from_batches(pending)
-            yield table.slice(0, ROW_GROUP)
-            pending = table.slice(ROW_GROUP).to_batches()
-            size -= ROW_GROUP
-    if size:
-        yield pa.Table.from_batches(pending)
-
-
-def _batches(rows: Rows) -> Iterator[pa.RecordBatch]:
-    """The batches of `rows`. Arrow turns every error of DuckDB into OSError: raises the original type instead."""
-    try:
-        yield from rows.to_batches() if isinstance(rows, pa.Table) else rows
-    except OSError as error:
-        types = {"Out of Memory Error": duckdb.OutOfMemoryException, "IO Error": duckdb.IOException}
-        raise types.get(str(error).partition(":")[0], BadInput)(str(error)) from error
 
 
 @contextmanager

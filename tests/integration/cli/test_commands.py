@@ -20,7 +20,7 @@ from testing.small_warehouse import CRATES, write_warehouse
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 COMMANDS = [[name] for name in crates.commands] + [["model", "fetch"]]
 # what `crates --help` and `crates show` do without: each takes a second or more
-HEAVY = ("dagster", "mlflow", "pandas", "sklearn", "matplotlib", "scipy", "rich")
+HEAVY = ("dagster", "mlflow", "pandas", "sklearn", "matplotlib", "scipy", "rich", "pyarrow", "numpy")
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ STARTED = RunsFilter(job_name="compute_features", statuses=[DagsterRunStatus.STA
 PROGRAM = """
 import sys
 from cli import demo, main, runs
-runs.code_sha256 = lambda: "the same, even if somebody edits a file meanwhile"
+runs.code_sha256 = lambda: "unchanged while the test runs"
 demo.plan = lambda snapshot: [("load_snapshot", snapshot), *(("compute_features", day) for day in demo.AS_OF[:3])]
 demo.print_answer = lambda settings, seconds: print("the answer")
 sys.exit(main.main(["demo"]))
