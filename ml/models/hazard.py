@@ -65,9 +65,7 @@ def fit_hazard(now: pd.DataFrame, horizon_days: int, level_of: pd.DataFrame | No
     values = np.column_stack([table[_intervals(x[:, i], steps[i])] for i, table in enumerate(tables)])
     center, spread = values.mean(axis=0), values.std(axis=0)
     regression = PoissonRegressor(alpha=ALPHA, max_iter=2000, tol=1e-8)
-    with threadpool_limits(
-        1
-    ):  # one thread, so that the order of sums and every bit of the result are the same in every run
+    with threadpool_limits(1):  # with more, the order of sums and the last bits differ from run to run
         regression.fit((values - center) / spread, np.minimum(had, 1))
     slopes = regression.coef_ / spread
     parts = [slope * (table - middle) for slope, table, middle in zip(slopes, tables, center)]
