@@ -1,4 +1,4 @@
-"""Overwrites the markup of AsciiDoc, or replaces it by Markdown's where that has as many characters."""
+"""Turns AsciiDoc into Markdown of the same length: headings get Markdown's marks, other markup is overwritten."""
 
 import re
 
@@ -19,12 +19,12 @@ _HIDDEN_STYLE = re.compile(
 )
 _TITLE = re.compile(r"\.[^\s.].*")
 _HEADING = re.compile(r"(={1,6})( \S.*?)( =+)?")
-_LISTED = re.compile(r"([ \t]*(?:\*{1,5}|\.{1,5}|-|\d+\.)[ \t]+)(\S.*)")
+_LIST_ITEM = re.compile(r"([ \t]*(?:\*{1,5}|\.{1,5}|-|\d+\.)[ \t]+)(\S.*)")
 _TERM = re.compile(r"(?::{2,4}|;;)(?=\s|$)")
 _REVISION = re.compile(r"v?\d")
-_SENTENCE_WORDS = 5  # an author or a revision under the title has fewer
+_MIN_SENTENCE_WORDS = 5  # an author or a revision under the title has fewer
 
-# inline; a label may go on in the next line, and the longest ones bound the time
+# inline markup: a label may continue on the next line; the limits of length keep the time linear
 _LABEL = r"(?:[^\]\n]|\n(?!\n)){0,300}"
 _DROPPED = re.compile(
     rf"\b(?:image|icon|footnote|footnoteref|indexterm2?|anchor|counter2?):[^\s\[\]]{{0,300}}\[{_LABEL}\]"
@@ -36,7 +36,7 @@ _LINK = re.compile(
 )
 _CROSS_REFERENCE = re.compile(r"(<<[^<>,\n]{1,200},)([^<>]{1,200})(>>)")
 _REFERENCE = re.compile(r"\{[\w-]{1,100}\}")
-_PASSED = re.compile(r"(?<!\w)(\+{1,3}|#{1,2})(?=\S)([^+#`\n]{1,200})(?<=\S)(\1)")
+_PASSTHROUGH = re.compile(r"(?<!\w)(\+{1,3}|#{1,2})(?=\S)([^+#`\n]{1,200})(?<=\S)(\1)")
 _ROLE = re.compile(r"\[\.[\w. -]{1,100}\](?=[#*_`])")
 
 
@@ -51,16 +51,16 @@ def mask_asciidoc(text: str) -> str:
 
 
 class _Lines:
-    """What a line means depends on the lines around it."""
+    """Masks line by line. The meaning of a line depends on the lines around it."""
 
     def __init__(self, lines: list[str]) -> None:
-        self._last = {line.rstrip(): number for number, line in enumerate(lines)}  # the last place of each line
-        self._before = ""  # the last line of text
+        self._last = {line.rstrip(): number for number, line in enumerate(lines)}  # where each line is found last
+        self._previous = ""  # the previous line of text
         self._closing = ""  # the delimiter that ends the hidden block
-        self._hides_next = False  # the block attributes name a hidden style
+        self._hides_next = False  # the block attributes have a hidden style
         self._paragraph = ""  # what the line before belongs to: "prose", "hidden" or ""
         self._is_header = False
-        self._continues = False  # the value of an attribute goes on
+        self._continues = False  # the value of an attribute continues
         self._defined = {"env-github"}
         self._shown: list[bool] = []  # of the conditions that are open
 
@@ -84,11 +84,11 @@ class _Lines:
         return self._text(line, bare, hidden)
 
     def _is_underline(self, bare: str) -> bool:
-        is_under_text = self._paragraph == "prose" and abs(len(self._before) - len(bare)) < 2
+        is_under_text = self._paragraph == "prose" and abs(len(self._previous) - len(bare)) < 2
         return is_under_text and bool(_UNDERLINE.fullmatch(bare))
 
     def _condition(self, bare: str) -> bool:
-        """Whether a line is a preprocessor directive; follows it."""
+        """Whether a line is a preprocessor directive, which it applies."""
         found = _CONDITION.fullmatch(bare)
         if not found:
             return False
@@ -97,14 +97,14 @@ class _Lines:
             del self._shown[-1:]
         elif kind == "ifeval":
             self._shown.append(False)
-        elif not content:  # with content it holds for this line alone
+        elif not content:  # one with content applies to its own line only
             pick = all if "+" in names else any
             is_defined = pick(name in self._defined for name in re.split("[,+]", names))
             self._shown.append(is_defined == (kind == "ifdef"))
         return True
 
     def _is_delimiter(self, number: int, bare: str) -> bool:
-        """Whether a line delimits a block. The content is hidden only up to a closing line; a comment's to the end."""
+        """Whether a line delimits a block. An unclosed block does not hide its content, except a comment."""
         listing = _LISTING.fullmatch(bare) or _FENCE.fullmatch(bare)
         if listing is None and not _CONTAINER.fullmatch(bare):
             return False
@@ -115,7 +115,7 @@ class _Lines:
         return True
 
     def _is_markup(self, bare: str) -> bool:
-        """Whether a line holds no text of its own; follows what it means for the next ones."""
+        """Whether a line is markup without text. Notes what it means for the next lines."""
         if self._continues:
             self._continues = bare.endswith("\\")
             return True
@@ -131,7 +131,8 @@ class _Lines:
         if self._paragraph:
             return False
         if found := _ATTRIBUTE.match(bare):
-            self._defined.add(found[1])
+            update = self._defined.discard if "!" in found[0] else self._defined.add
+            update(found[1])
             self._continues = bare.endswith("\\")
             return True
         return bool(_TITLE.fullmatch(bare))
@@ -145,14 +146,14 @@ class _Lines:
         if self._is_header and _is_author_or_revision(bare):
             return hidden
         self._is_header = False
-        listed = _LISTED.fullmatch(line)
+        listed = _LIST_ITEM.fullmatch(line)
         if not self._paragraph:
             is_literal = line[0] in " \t" and not listed
             self._paragraph = "hidden" if self._hides_next or is_literal else "prose"
             self._hides_next = False
         if self._paragraph == "hidden":
             return hidden
-        self._before = bare
+        self._previous = bare
         if listed:
             return ITEM + DROP * (len(listed[1]) - 1) + listed[2]
         start = len(line) - len(line.lstrip())
@@ -160,8 +161,8 @@ class _Lines:
 
 
 def _is_author_or_revision(line: str) -> bool:
-    """Whether a line under the title is what AsciiDoc takes it for, and not the first sentence."""
-    is_short = len(line.split()) < _SENTENCE_WORDS and line[-1] not in ".!?"
+    """Whether a line under the title is an author or a revision, and not the first sentence."""
+    is_short = len(line.split()) < _MIN_SENTENCE_WORDS and line[-1] not in ".!?"
     return is_short or "<" in line or bool(_REVISION.match(line))
 
 
@@ -169,14 +170,14 @@ def _inline(text: str) -> str:
     text = _DROPPED.sub(lambda found: overwrite(found[0], DROP), text)
     for pattern in (_LINK, _CROSS_REFERENCE):
         text = pattern.sub(_link, text)
-    text = _PASSED.sub(lambda found: DROP * len(found[1]) + found[2] + DROP * len(found[3]), text)
+    text = _PASSTHROUGH.sub(lambda found: DROP * len(found[1]) + found[2] + DROP * len(found[3]), text)
     for pattern in (_REFERENCE, _ROLE):
         text = pattern.sub(lambda found: overwrite(found[0], DROP), text)
     return _TERM.sub(lambda found: overwrite(found[0], BREAK), text)
 
 
 def _link(found: re.Match[str]) -> str:
-    """The label, marked as a link; nothing of a link without one."""
+    """The label, marked as a link; a link without a label is dropped."""
     if not found[2].strip(DROP + " "):
         return overwrite(found[0], DROP)
     return LINK * len(found[1]) + found[2] + LINK_END * len(found[3])

@@ -37,7 +37,7 @@ def markdown_regions(text: str) -> Iterator[Region]:
 
 
 def plain_regions(text: str) -> Iterator[Region]:
-    """The regions of a text whose indentation and fences mean nothing: HTML blocks and paragraphs."""
+    """The regions of a text in which indentation and fences are not code: HTML blocks and paragraphs."""
     yield from _regions(text, _plain())
 
 

@@ -1,4 +1,4 @@
-"""The markup language of a README, detected from its content: the file's name is not known."""
+"""Detects the markup language of a README from its content, because the name of its file is unknown."""
 
 import re
 from collections import defaultdict
@@ -37,7 +37,7 @@ _DELIMITER = re.compile(r"(-{4,}|\.{4,}|```+|~~~+)[^`]*")
 
 
 def markup_format(text: str) -> MarkupFormat:
-    """The format with the highest score; Markdown where no other reaches `MIN_SCORE`, or two are equal."""
+    """The format with the highest score; Markdown if no other has `MIN_SCORE`, or two are equal."""
     if _RESTRUCTUREDTEXT.search(text):
         return "restructuredtext"
     outside = "\n".join(_outside_listings(text.split("\n")))
@@ -73,5 +73,5 @@ def _outside_listings(lines: list[str]) -> Iterator[str]:
 
 
 def _may_open(line: str, before: str) -> bool:
-    """A line of hyphens under a line of text is the underline of a heading."""
+    """Whether a delimiter can open a listing: a line of hyphens under text is the underline of a heading."""
     return line[0] in "`~" or not before.strip() or before[0] in "[.+"

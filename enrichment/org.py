@@ -1,4 +1,4 @@
-"""Overwrites the markup of Org, or replaces it by Markdown's where that has as many characters."""
+"""Turns Org into Markdown of the same length: headings get Markdown's marks, other markup is overwritten."""
 
 import re
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from enrichment.marks import BREAK, DROP, ITEM, LINK, LINK_END, overwrite
 _BLOCK = re.compile(r"#\+begin_(\w+)\b.*", re.IGNORECASE)
 _SHOWN_BLOCKS = frozenset(("quote", "center", "verse"))
 _DRAWER = re.compile(r":[\w-]+:")
-_LINE = re.compile(r"#(?:\+\S| |$)|:(?: |$)|\||-{5,}$|(?:SCHEDULED|DEADLINE|CLOSED|CLOCK): |\[fn:[\w-]+\] ")
+_HIDDEN_LINE = re.compile(r"#(?:\+\S| |$)|:(?: |$)|\||-{5,}$|(?:SCHEDULED|DEADLINE|CLOSED|CLOCK): |\[fn:[\w-]+\] ")
 _HEADING = re.compile(r"(\*+)(\s+)(.*)")
 _KEYWORDS = re.compile(r"(?:(?:TODO|DONE|NEXT|WAITING|CANCELL?ED)\s+)?(?:\[#[A-Z0-9]\]\s*)?")
 _TAGS = re.compile(r"\s:[\w@#%:]+:\s*$")
-_LISTED = re.compile(r"(\s*(?:[-+]|\d+[.)])\s+|\s+\*\s+)(\S.*)")
+_LIST_ITEM = re.compile(r"(\s*(?:[-+]|\d+[.)])\s+|\s+\*\s+)(\S.*)")
 _TERM = re.compile(r" ::(?=\s|$)")
 
-# inline; a label may go on in the next line, and the longest ones bound the time
+# inline markup: a label may continue on the next line; the limits of length keep the time linear
 _LABEL = r"(?:[^\[\]\n]|\n(?!\n)){1,200}"
 _IMAGE = r"[^\[\]\n]{1,300}\.(?:svg|png|jpe?g|gif|webp)(?:\?[^\[\]\n]{0,200})?"
 _DROPPED = re.compile(
@@ -31,9 +31,9 @@ _EMPHASIS = tuple(
 
 
 def mask_org(text: str) -> str:
-    """Keywords, comments, drawers, tables, and blocks of code are overwritten; headings get Markdown's marks.
+    """Keywords, comments, drawers, tables and code are overwritten; headings get Markdown's marks.
 
-    So are subtrees that an export leaves out: those under a heading with COMMENT or the tag `noexport`.
+    Subtrees that Org does not export are overwritten too: their heading has COMMENT or the tag `noexport`.
     """
     lines = text.split("\n")
     reader = _Lines(lines)
@@ -41,12 +41,12 @@ def mask_org(text: str) -> str:
 
 
 class _Lines:
-    """What a line means depends on the lines around it."""
+    """Masks line by line. The meaning of a line depends on the lines around it."""
 
     def __init__(self, lines: list[str]) -> None:
         lowered = [line.strip().lower() for line in lines]
-        self._last = {line: number for number, line in enumerate(lowered)}  # the last place of each line
-        self._ended = set(_lines_before_an_end(lines, lowered))
+        self._last = {line: number for number, line in enumerate(lowered)}  # where each line is found last
+        self._before_end = set(_lines_before_an_end(lines, lowered))
         self._closing = ""  # the line that ends the hidden block
         self._hidden_level = 0  # of the heading whose subtree is hidden
 
@@ -61,12 +61,12 @@ class _Lines:
             return line
         if found := _HEADING.fullmatch(line):
             return self._heading(*found.groups()) or hidden
-        if self._hidden_level or self._opens(number, bare) or _LINE.match(bare):
+        if self._hidden_level or self._opens(number, bare) or _HIDDEN_LINE.match(bare):
             return hidden
         return _text(line)
 
     def _opens(self, number: int, bare: str) -> bool:
-        """Whether a line opens a block or a drawer. The content is hidden only if it is closed."""
+        """Whether a line opens a block or a drawer, whose content is hidden only if it is closed."""
         if found := _BLOCK.fullmatch(bare):
             closing = f"#+end_{found[1].lower()}"
             if found[1].lower() not in _SHOWN_BLOCKS and self._last.get(closing, 0) > number:
@@ -74,12 +74,12 @@ class _Lines:
             return True
         if not _DRAWER.fullmatch(bare):
             return False
-        if number in self._ended:
+        if number in self._before_end:
             self._closing = ":end:"
         return True
 
     def _heading(self, stars: str, space: str, title: str) -> str:
-        """A heading as Markdown has it; '' if it is hidden."""
+        """The heading in Markdown; '' if it is hidden."""
         level = min(len(stars), 6)
         if self._hidden_level and level > self._hidden_level:
             return ""
@@ -105,8 +105,8 @@ def _lines_before_an_end(lines: list[str], lowered: list[str]) -> Iterator[int]:
 
 
 def _text(line: str) -> str:
-    """A line of prose. Its indentation means nothing in Org, and code in Markdown."""
-    if found := _LISTED.fullmatch(line):
+    """A line of prose without its indentation, which would be code in Markdown."""
+    if found := _LIST_ITEM.fullmatch(line):
         return ITEM + DROP * (len(found[1]) - 1) + found[2]
     start = len(line) - len(line.lstrip())
     return DROP * start + line[start:]

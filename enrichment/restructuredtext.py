@@ -1,4 +1,4 @@
-"""Overwrites the markup of reStructuredText that Markdown does not know."""
+"""Turns reStructuredText into Markdown of the same length."""
 
 import re
 
@@ -10,8 +10,8 @@ _FIELD = re.compile(r":[A-Za-z][A-Za-z -]{0,40}:(?: |$)")
 
 
 def mask_restructuredtext(text: str) -> str:
-    """Titles get underlines that Markdown knows. Directives, comments, literal blocks and fields are overwritten, with
-    the lines that are indented under them."""
+    """Titles get Markdown's underlines. Directives, comments, literal blocks and fields are overwritten, with the lines
+    that are indented under them."""
     lines, masked, is_nested = text.split("\n"), [], False
     for i, line in enumerate(lines):
         bare = line.strip()

@@ -32,6 +32,7 @@ HIDDEN_IN_ASCIIDOC = [
     "ifdef::hidden-words[]\nhidden words here\nendif::[]",
     "ifndef::env-github[]\nhidden words here\n\nmore hidden words\nendif::env-github[]",
     "ifdef::hidden[]\nifdef::env-github[]\nhidden words here\nendif::[]\nendif::[]",
+    ":!env-github:\n\nifdef::env-github[]\nhidden words here\nendif::[]\n\n:env-github:",
     "ifdef::env-github[:hidden: words of a line]",
     "ifeval::[{hidden} == words]\nhidden words here\nendif::[]",
     "image::hidden.png[hidden words of an image]",
