@@ -81,7 +81,7 @@ def _rejects(
     """Rejected rows and unreadable records as rows of `quarantine`, ordered by reason and row."""
     keys = [_source_key(row, table) for row in rejected]
     lines = source.locate(context.con, context.key, table.name, sorted(set(keys))) if keys else {}
-    file = source.file_of(table.name)
+    file = source.file_name(table.name)
     found = [(row["rejected"], _as_json(row), file, lines.get(key)) for row, key in zip(rejected, keys)]
     found += [(record.reason, json.dumps({"record": record.text}), record.file, record.line) for record in unread]
     found.sort(key=lambda row: (*row[:3], row[3] or 0))

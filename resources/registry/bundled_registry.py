@@ -114,7 +114,7 @@ class BundledRegistry(RegistrySource):
     def locate(self, con: duckdb.DuckDBPyConnection, key: str, table: str, source_keys: list[str]) -> dict[str, int]:
         return {}  # Parquet has no lines
 
-    def file_of(self, table: str) -> str:
+    def file_name(self, table: str) -> str:
         return TEXTS if table == "texts" else f"{'versions' if table == 'crates' else table}.parquet"
 
     def _paths(self) -> list[Path]:

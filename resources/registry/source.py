@@ -108,7 +108,7 @@ class RegistrySource(ABC):
         """The line (from 1) of its file where each rejected row ends; empty for files without lines."""
 
     @abstractmethod
-    def file_of(self, table: str) -> str:
+    def file_name(self, table: str) -> str:
         """The name of the file with a table's rows."""
 
 

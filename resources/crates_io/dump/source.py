@@ -185,7 +185,7 @@ class CratesIoDump(RegistrySource):
     def _object(self, key: str, name: str) -> Path:
         return self.archive.objects / self.archive.require(key).files[name].object
 
-    def file_of(self, table: str) -> str:
+    def file_name(self, table: str) -> str:
         return f"data/{CSV_FILES[table][0]}.csv" if table in CSV_FILES else "crates/ of the advisory database"
 
 
