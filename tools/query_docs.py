@@ -65,7 +65,7 @@ def _text(value: object) -> str:
 def main() -> None:
     catalog = Path(sys.argv[1]) if len(sys.argv) > 1 else Settings.from_env().catalog
     if not catalog.exists():
-        sys.exit(f"error: no catalog at {catalog}: run make demo first")
+        sys.exit(f"error: no catalog at {catalog}: run `crates demo` first")
     before = PAGE.read_text()
     PAGE.write_text(refreshed(before, catalog))
     changed = [new.heading for old, new in zip(questions(before), questions(PAGE.read_text())) if old != new]

@@ -358,3 +358,9 @@ def test_every_benchmark_of_the_command_exists() -> None:
 def test_completion_lists_commands(tmp_path: Path) -> None:
     done = run(tmp_path, _CRATES_COMPLETE="bash_complete", COMP_WORDS="crates sh", COMP_CWORD="1")
     assert done.stdout == "plain,show\n"
+
+
+def test_every_command_is_documented() -> None:
+    page = (PROJECT / "docs" / "commands.md").read_text()
+    assert [name for name in COMMANDS if f"| `crates {' '.join(name)}" not in page] == []
+    assert [name for name in BENCHMARKS if f"`{name}`" not in page] == []
