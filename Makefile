@@ -64,7 +64,7 @@ refresh: .venv/ready
 	@$(BIN)/crates refresh
 
 test: .venv/dev-ready .venv/model-ready lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: .venv/dev-ready .venv/model-ready
 	@$(BIN)/python -m pytest -n 2 -m slow

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -41,10 +42,14 @@ def write_manifest(folder: Path, snapshot_at: str = SNAPSHOT_AT, advisories_at: 
     """Writes the manifest of whatever the files hold now."""
     files = folder / "registry"
     paths = [*(files / f"{name}.parquet" for name in COLUMNS), folder / TEXTS]
-    entries = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths}
     read_at = advisories_at or snapshot_at
-    manifest = {"source": "test", "snapshot_at": snapshot_at, "advisories_at": read_at, "files": entries}
+    manifest = {"source": "test", "snapshot_at": snapshot_at, "advisories_at": read_at, "files": _hashes(paths)}
     (files / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _hashes(paths: Iterable[Path]) -> dict[str, dict[str, str]]:
+    """The manifest's entry for each file."""
+    return {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths}
 
 
 def from_rows(rows: dict[str, list[dict]]) -> Facts:
@@ -55,25 +60,63 @@ def from_rows(rows: dict[str, list[dict]]) -> Facts:
     }
 
 
-def slice_of_sample(folder: Path, every: int = 100) -> None:
-    """A registry of every n-th real crate by hash, with the dependencies among them: small, but of the real shape."""
-    con = duckdb.connect()
-    facts = {}
-    for name in COLUMNS:
-        con.execute(f"create view {name} as from '{SAMPLE}/registry/{name}.parquet'")
-    con.execute(f"create table kept as select distinct name from versions where hash(name) % {every} = 0")
-    con.execute(
-        "insert into kept select distinct dependency from dependencies semi join kept using (name) "
-        "where kind = 'normal' except from kept"
-    )
-    for name in COLUMNS:
-        key = "package" if name == "advisories" else "name"
-        found = con.sql(f"select * from {name} where {key} in (select name from kept) order by all").to_arrow_table()
-        facts[name] = found.cast(pa.schema(list(COLUMNS[name].items())))
-    dependencies = con.sql(
-        "select * from dependencies where name in (from kept) and dependency in (from kept) order by all"
+def draw_registry(source: Path, folder: Path, one_in: int, without: str | None = None) -> None:
+    """Writes a small registry of real crates: every `one_in`-th of a bundled one (by a hash of its name), and all that
+    these build on. `without` is a crate that none of them may build on.
+
+    It is closed: what a crate needs for a normal build or in its build script, optional or not, is there too. All rows
+    of its crates are there, except for test dependencies on crates that are not. Dependencies on crates that `source`
+    lacks are there as well. Tables and columns are those of `source`; the same source gives the same bytes.
+
+    Most crates build on a core of popular crates that build on each other in some version, so that it is all there or,
+    without one of them, absent: serde, rand, log and hyper belong to it. It has most versions and dependencies.
+    """
+    files = sorted((source / "registry").glob("*.parquet"))
+    with duckdb.connect() as con:
+        for path in files:
+            con.execute(f"create view {path.stem} as from read_parquet('{path}', file_row_number = true)")
+        con.execute("""
+            create table edges as
+            select distinct d.name, d.dependency
+            from dependencies as d
+            semi join versions as v on v.name = d.dependency
+            where d.kind in ('normal', 'build')
+        """)
+        con.execute(
+            """
+            create table drawn as
+            with recursive excluded(name) as (
+                select name from versions where name = $without
+                union
+                select e.name from edges as e join excluded as x on x.name = e.dependency
+            ),
+            closed(name) as (
+                select name from versions where md5_number_lower(name) % $one_in = 0 and name not in (from excluded)
+                union
+                select e.dependency from edges as e join closed using (name)
+            )
+            select name from closed
+            """,
+            {"one_in": one_in, "without": without},
+        )
+        (folder / "registry").mkdir(parents=True, exist_ok=True)
+        for path in files:
+            _draw_table(con, path, folder / "registry" / path.name)
+        texts = con.sql(f"from read_csv('{source / TEXTS}') semi join drawn using (name) order by name")
+        texts.write_csv(str(folder / TEXTS))
+    manifest = json.loads((source / "registry" / "manifest.json").read_text())
+    written = (folder / TEXTS if name == TEXTS else folder / "registry" / name for name in manifest["files"])
+    (folder / "registry" / "manifest.json").write_text(json.dumps({**manifest, "files": _hashes(written)}))
+
+
+def _draw_table(con: duckdb.DuckDBPyConnection, path: Path, to: Path) -> None:
+    """The rows of one table that are about drawn crates, in the order of the source."""
+    schema = pq.read_schema(path)
+    crate = "package" if "package" in schema.names else "name"
+    is_drawn = f"{crate} in (from drawn)"
+    if "dependency" in schema.names:
+        is_drawn += " and (dependency in (from drawn) or dependency not in (select name from versions))"
+    rows = con.sql(
+        f"select * exclude (file_row_number) from {path.stem} where {is_drawn} order by file_row_number"
     ).to_arrow_table()
-    facts["dependencies"] = dependencies.cast(pa.schema(list(COLUMNS["dependencies"].items())))
-    texts = con.sql(f"from read_csv('{SAMPLE}/{TEXTS}') where name in (from kept) order by name")
-    texts.write_csv(str(folder / TEXTS))
-    write_registry(folder, facts)
+    pq.write_table(rows.cast(schema), to)

@@ -1,68 +1,69 @@
-"""Killed at any moment, the DAG leaves whole tables, and a re-run ends with the bytes of an undisturbed run."""
+"""Killed at any moment, a run leaves complete tables; the next run ends with the bytes of an undisturbed one.
 
-import hashlib
+tests/integration/test_publication_faults.py stops the publication of a table at each of its steps.
+"""
+
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from resources.common.settings import PROJECT
-from resources.warehouse.table_store import TableStore
+from testing.demo_run import CRATES, Demo, demo_environment
+from testing.published import State, published
 
-AS_OF = ("2020-03-26", "2020-04-25", "2020-06-07")
 KILLS = 10
-# one target and three dates publish by the same code as all; that texts are read once is test_enrichment_journal's
-PROGRAM = f"""
+# `crates demo` as far as the features of two dates: all tables are published by the same code
+PROGRAM = """
 import sys
-import ml.targets
-ml.targets.TARGETS = ml.targets.TARGETS[:1]
 from cli import demo, main
 plan = demo.plan
-demo.plan = lambda snapshot: [run for run in plan(snapshot, {AS_OF!r}) if run[0] != "enrich_texts"]
-sys.exit(main.main(["demo", "--again"]))
+demo.plan = lambda snapshot: [run for run in plan(snapshot, demo.AS_OF[:2]) if run[0] in sys.argv[1:]]
+demo.print_answer = lambda settings, seconds: None
+sys.exit(main.main(["demo"]))
 """
+SHORT = (sys.executable, "-c", PROGRAM, "load_snapshot", "compute_features")
 
 
-def start(data: Path, registry: Path) -> subprocess.Popen:
-    environment = {**os.environ, "CRATES_DATA": str(data), "CRATES_REGISTRY": str(registry), "CRATES_THREADS": "2"}
+def start(command: tuple[str, ...], data: Path, registry: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        command,
         cwd=PROJECT,
-        env=environment,
+        env=demo_environment(data, registry),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
 
 
-def run_to_end(data: Path, registry: Path) -> float:
+def run_to_end(command: tuple[str, ...], data: Path, registry: Path) -> float:
+    """Runs it and returns the seconds that it took."""
     started = time.monotonic()
-    process = start(data, registry)
-    output = process.communicate(timeout=300)[0]
+    process = start(command, data, registry)
+    output = process.communicate()[0]
     assert process.returncode == 0, output.decode()
     return time.monotonic() - started
 
 
-def visible(data: Path) -> dict[str, str]:
-    """Every published partition and the sha256 of its bytes, after a check that each is whole."""
-    store = TableStore(root=str(data / "warehouse"))
-    found = {}
-    for table, partitions in store.tables().items():
-        for published in partitions:
-            digest = hashlib.sha256(published.path.read_bytes()).hexdigest()
-            assert digest == published.sha256, f"{published.path} is not what was published"
-            found[f"{table}/{published.key}"] = digest
-    return found
+def kill(process: subprocess.Popen, is_time: Callable[[], bool]) -> None:
+    """Kills a run and what it started, as soon as it is time."""
+    while not is_time():
+        assert process.poll() is None, process.communicate()[0].decode()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
 
 
 def read_catalog(data: Path) -> None:
-    """Every view of the catalog, if there is one, can be read to its end."""
+    """Reads every view of the catalog to its end, if there is one."""
     path = data / "catalog.duckdb"
     if path.exists():
         with duckdb.connect(str(path), read_only=True) as con:
@@ -70,24 +71,44 @@ def read_catalog(data: Path) -> None:
                 con.execute(f"select count(*), max(hash({name})) from {name}").fetchall()
 
 
-@pytest.mark.timeout(1500)  # some eight whole runs, beside the other test process
+def check_completed(data: Path, expected: State, message: str) -> None:
+    assert published(data) == expected, message
+    assert [p for p in (data / "warehouse").rglob(".*") if p.is_file()] == [], message
+
+
+def test_killed_run_is_completed_by_the_next(tmp_path: Path, demo: Demo) -> None:
+    """The tables are those of the session's undisturbed run, on the same registry by another process."""
+    data, registry = tmp_path / "data", demo.settings.registry
+    undisturbed = published(demo.settings.data)
+    tables = random.randint(1, 15)
+    process = start(SHORT, data, registry)
+    kill(process, lambda: len(list((data / "warehouse").glob("*/*/current.json"))) >= tables)
+    read_catalog(data)
+    left = published(data)
+    assert len(left) >= tables
+    run_to_end(SHORT, data, registry)
+    made = published(data)
+    assert len(made) > len(left)
+    assert {key.partition("/")[0] for key in made} >= {"dependencies", "features", "culprits"}
+    check_completed(data, {key: undisturbed[key] for key in made}, f"killed after {tables} tables")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_kill_at_ten_random_moments_then_rerun(tmp_path: Path, small_registry: Path) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    seconds = run_to_end(undisturbed, small_registry)
+    whole = (*CRATES, "demo", "--again")
+    seconds = run_to_end(whole, undisturbed, small_registry)
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     seen = []
     for _ in range(KILLS):
-        process = start(killed, small_registry)
-        time.sleep(moments.uniform(0.5, seconds))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end = time.monotonic() + moments.uniform(0.5, seconds)
+        kill(start(whole, killed, small_registry), lambda end=end: time.monotonic() > end)
         read_catalog(killed)
-        seen.append(len(visible(killed)))
-    run_to_end(killed, small_registry)
-    expected = visible(undisturbed)
-    assert visible(killed) == expected, f"seed {seed}, tables after each kill: {seen}"
-    leftovers = [p for p in (killed / "warehouse").rglob(".*") if p.is_file()]
-    assert not leftovers, f"seed {seed}: {leftovers}"
-    run_to_end(undisturbed, small_registry)
-    assert visible(undisturbed) == expected, "a re-run of unchanged input gives other bytes"
+        seen.append(len(published(killed)))
+    run_to_end(whole, killed, small_registry)
+    expected = published(undisturbed)
+    check_completed(killed, expected, f"seed {seed}, tables after each kill: {seen}")
+    run_to_end(whole, undisturbed, small_registry)
+    assert published(undisturbed) == expected, "a second run on unchanged input gives other bytes"

@@ -63,7 +63,8 @@ def change(registry: Path, table: str, edit: Callable[[pa.Table], pa.Table]) -> 
     """Rewrites a table of the registry and updates the manifest."""
     path = registry / "registry" / f"{table}.parquet"
     pq.write_table(edit(pq.read_table(path)), path)
-    write_manifest(registry)
+    manifest = json.loads((registry / "registry" / "manifest.json").read_text())
+    write_manifest(registry, manifest["snapshot_at"], manifest["advisories_at"])
 
 
 def with_row(table: pa.Table, **values: object) -> pa.Table:

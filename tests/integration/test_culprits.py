@@ -250,7 +250,7 @@ def test_facts_dated_after_the_as_of_date_change_no_byte() -> None:
     assert culprits_sha256(AFTER_LATE, past) != culprits_sha256(AFTER_LATE, future)
 
 
-def test_bundled_registry_has_the_crates_that_features_count(demo: tuple[Settings, str]) -> None:
+def test_demo_has_the_crates_that_features_count(demo: tuple[Settings, str]) -> None:
     con = duckdb.connect(str(demo[0].catalog), read_only=True)
     named = """
         select crate, list(distinct culprit order by culprit) as names
@@ -262,7 +262,7 @@ def test_bundled_registry_has_the_crates_that_features_count(demo: tuple[Setting
     for issue in ("vulnerable", "unmaintained"):
         rows = con.execute(named.format(issue)).fetchall()
         assert rows == con.execute(f"{counted.format(issue)} order by crate").fetchall()
-        assert len(rows) > 1000
+        assert len(rows) > 50
     assert con.execute("""
         select count(*) from culprits
         where path[-1] != culprit or path[-2] != holder or not list_contains(path, coalesce(actor, culprit))

@@ -199,7 +199,7 @@ def _version(name: str, num: str, at: datetime, position: int = 0) -> dict:
     }
 
 
-def _world() -> tuple[Rows, Rows]:
+def past_and_future() -> tuple[Rows, Rows]:
     """A past of three crates, and a future that changes each of them in every way."""
     before, after = datetime(2020, 4, 1), datetime(2020, 6, 1)
     past: Rows = {
@@ -255,7 +255,7 @@ def _world() -> tuple[Rows, Rows]:
     ],
 )
 def test_breaking_the_rule_is_detected(rule: str, broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    past, future = _world()
+    past, future = past_and_future()
     assert features_sha256("2020-05-01", past) == features_sha256("2020-05-01", future)
     text = steps.KNOWN.path.read_text()
     assert rule in text
