@@ -2,37 +2,33 @@
 -- Needs: `predicted` (crate, target, is_good, and the columns of ml/prediction.py), `evidence` (crate, target, and the
 -- columns of ml/explanation.py), `wording` (ml/features.py), `changes` (crate, target, and the columns of
 -- ml/counterfactuals.py), `tree_evidence`, and `peers` (target, is_good, worst): the crates that a percentile ranks among.
-with numbers as (
-    -- as text: whole from 10 on, with one decimal below
-    select
-        *,
-        list_transform([low, high, value], lambda x: case
-            when abs(x) < 10 and round(x, 1) != round(x) then format('{:,.1f}', round(x, 1))
-            else format('{:,}', round(x)::hugeint)
-        end) as texts
-    from evidence
-),
 
-evidence_texts as (
+-- A number as text: whole from 10 on, with one decimal below.
+create or replace temp macro number_text(x) as case
+    when abs(x) < 10 and round(x, 1) != round(x) then format('{:.1f}', round(x, 1))
+    else format('{:,}', round(x)::hugeint)
+end;
+
+with evidence_texts as (
     select
-        n.crate,
-        n.target,
-        n.topic,
-        n.feature,
-        n.value,
-        n.effect,
+        e.crate,
+        e.target,
+        e.topic,
+        e.feature,
+        e.value,
+        e.effect,
         w.subject,
         w.words,
-        if(n.low = 0 and n.high = 0, w.zero, null) as zero,
-        replace(texts[3], ',', '') as plain,
+        if(e.low = 0 and e.high = 0, w.zero, null) as zero,
         case
-            when texts[1] = texts[2] then texts[1]
-            when n.high is null then 'at least ' || texts[1]
-            when n.low is null then 'up to ' || texts[2]
-            else format('{} to {}', texts[1], texts[2])
+            when e.low = e.high and contains(w.words, '{plain}') then round(e.value)::hugeint::varchar
+            when e.low = e.high or number_text(e.low) = number_text(e.high) then number_text(e.low)
+            when e.high is null then 'at least ' || number_text(e.low)
+            when e.low is null then 'up to ' || number_text(e.high)
+            else format('{} to {}', number_text(e.low), number_text(e.high))
         end as number
-    from numbers as n
-    join wording as w on w.feature = n.feature
+    from evidence as e
+    join wording as w on w.feature = e.feature
 ),
 
 evidence_lists as (
@@ -47,11 +43,8 @@ evidence_lists as (
             'words': case
                 when number is null then 'Unknown: ' || subject
                 when zero is not null then zero
-                else replace(
-                    replace(if(number = '1', replace(words, '{} days', '{} day'), words), '{plain}', coalesce(plain, '')),
-                    '{}',
-                    number
-                )
+                when number = '1' and contains(words, '{} days') then replace(words, '{} days', '1 day')
+                else replace(replace(words, '{plain}', number), '{}', number)
             end
         } order by abs(effect) desc, topic) as evidence
     from evidence_texts

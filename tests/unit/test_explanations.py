@@ -145,6 +145,7 @@ WORDS = [
     ("releases_90d_min", 3, (3, 3), "Releases in the last 90 days: 3"),
     ("releases_90d_min", 0, (0, 3), "Releases in the last 90 days: 0 to 3"),
     ("releases_90d_max", 0, (0, 0), "No release in the last 90 days"),
+    ("minor", 1, (1, 1), "Minor version number: 1"),
     ("edition", 2018, (2018, 2018), "Rust edition: 2018"),
     ("pagerank", 3.25, (3.25, 3.25), "Importance in the dependency graph: 3.3 times the average crate's"),
     ("downloads_30d", 1234567, (1234567, 1234567), "Downloads in the last 30 days: 1,234,567"),
