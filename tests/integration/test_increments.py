@@ -1,4 +1,4 @@
-"""Between two dumps: what the index tells becomes events and fresh scores, once, and as the next dump will have it."""
+"""Between two dumps: changes in the index become events and fresh scores, once, as in the next dump."""
 
 import shutil
 from collections.abc import Iterator
@@ -166,15 +166,15 @@ def test_what_changed_becomes_events_and_fresh_scores(world: World) -> None:
     assert after["lime_wood"]["name"] == "lime-wood"
     assert (before["fir"]["default_version"], after["fir"]["default_version"]) == ("0.3.0", "0.4.0")
     # elm-cli requires cedar ^0.1 and ^0.2, and no such version is left
-    assert any("no version left matches" in f for f in after["elm_cli"]["findings"])
+    assert any("without a matching version" in f for f in after["elm_cli"]["findings"])
     assert after["fir"]["maintenance"] != before["fir"]["maintenance"]
     refreshed = {crate for crate, score in after.items() if score["refreshed_at"]}
     assert refreshed == set(world.by_crate("fresh_features"))
     assert {"alder", "elm_cli", "juniper_tree", "hazel", "ivy"} <= refreshed  # touched, or builds on what was
     assert {after[crate]["refreshed_at"] for crate in refreshed} == {T1}
-    kept = set(before) - refreshed
-    assert kept == {"alder_derive", "gorse"}  # nothing touched is in any of their builds
-    assert {crate: after[crate] for crate in kept} == {crate: before[crate] for crate in kept}
+    unchanged = set(before) - refreshed
+    assert unchanged == {"alder_derive", "gorse"}  # nothing touched is in any of their builds
+    assert {crate: after[crate] for crate in unchanged} == {crate: before[crate] for crate in unchanged}
 
 
 def features_at(resources: Resources, snapshot: str, instant: datetime) -> dict[str, dict]:
@@ -195,10 +195,10 @@ def test_fresh_features_are_those_of_the_next_dump(world: World, tmp_path: Path)
     by_dump = features_at(next_tools, LATER, T1)
     fresh = world.by_crate("fresh_features")
     assert "katsura" in fresh
-    for crate, told in fresh.items():
+    for crate, found in fresh.items():
         # the dump forgets when an undone yank was made
         left_out = {*FROM_BASE, "refreshed_at", *(["yanks_90d_min"] if crate == "alder" else [])}
-        assert {k: v for k, v in told.items() if k not in left_out} == {
+        assert {k: v for k, v in found.items() if k not in left_out} == {
             k: v for k, v in by_dump[crate].items() if k not in left_out
         }, crate
     by_base = features_at(world.resources, BASE, T1)
@@ -259,7 +259,7 @@ def test_a_crate_that_no_feed_names_is_found_through_its_dependents(world: World
 
 
 def test_percentiles_and_evidence_are_among_all_crates(world: World) -> None:
-    """A crate whose features stand still keeps its place: a touch alone moves nothing."""
+    """A fresh prediction has its percentile among all crates, and evidence relative to the same average crate."""
     world.serve(yanked(small_dump(), "dogwood", "0.1.0", at(6), undone=True))
     world.refresh()
     daily = {(p["crate"], p["target"]): p for p in world.rows("predictions", BASE).to_pylist()}
@@ -275,12 +275,12 @@ def test_percentiles_and_evidence_are_among_all_crates(world: World) -> None:
 
 
 def height(prediction: dict) -> float:
-    """What is ranked by, the more the better."""
+    """The value that crates are ranked by; higher is better."""
     return prediction["worst"] if prediction["is_good"] else -prediction["worst"]
 
 
 def amount(prediction: dict) -> float:
-    """What effects add up to: expected events of a build, the logarithm of a crate's, or else log-odds."""
+    """The sum of the effects: expected events of a build, their logarithm for a crate, or log-odds."""
     probability = prediction["probability"]
     events = -np.log1p(-probability)
     if prediction["target"] == "dependency_health":
@@ -403,14 +403,14 @@ def evaluate(settings: Settings, cursor: str | None = None) -> RunRequest | Skip
         DagsterInstance.ephemeral() as instance,
         build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context,
     ):
-        said = crates_io_feeds(context)
-    assert isinstance(said, RunRequest | SkipReason)
-    return said
+        request = crates_io_feeds(context)
+    assert isinstance(request, RunRequest | SkipReason)
+    return request
 
 
-def reason(said: RunRequest | SkipReason) -> str:
-    assert isinstance(said, SkipReason)
-    return said.skip_message or ""
+def reason(request: RunRequest | SkipReason) -> str:
+    assert isinstance(request, SkipReason)
+    return request.skip_message or ""
 
 
 def test_the_sensor_asks_for_one_run_per_state_of_the_feeds(world: World) -> None:
