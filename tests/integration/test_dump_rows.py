@@ -215,7 +215,7 @@ def test_unreadable_record_is_reported_with_its_line(name: str, loaded: Loaded) 
 def test_line_numbers_count_earlier_multiline_records(loaded: Loaded) -> None:
     """There are multi-line and unreadable records before the last invalid version."""
     before = loaded.tables["versions"].split(b"\n912,")[0]
-    assert before.count(b'"One\nper line"') > 1 or b"\nper line" in loaded.tables["versions"]
+    assert before.count(b"\nper line") > 1
     [row] = [row for row in loaded.quarantine if row["reason"].startswith("id: appears") and "versions" in row["file"]]
     last = small_dump()["versions"][7]
     assert [row["line"]] == line_ends(loaded.tables["versions"], [str(last["id"]), last["num"]])[-1:]
