@@ -4,7 +4,8 @@ import hashlib
 import logging
 import signal
 import time
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -122,17 +123,24 @@ def execute_runs(
     """
     register_snapshots(instance, {key for job, key in runs if key and job == load_snapshot.name})
     register_dates(instance, {key for job, key in runs if key and job != load_snapshot.name})
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}", markup=False),
+    )
     # SQLAlchemy logs the interrupt of a connection that it closes
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=len(runs))
+        task = bar.add_task("", total=len(runs), message="")
         for job, key in runs:
             name = f"{job} {key or ''}".rstrip()
-            bar.update(task, description=name)
+            bar.update(task, description=name, message="")
             started = time.monotonic()
             try:
-                result = _execute(defs, instance, (job, key), {INPUTS_TAG: inputs.tag(job)} if inputs else {})
+                tags = {INPUTS_TAG: inputs.tag(job)} if inputs else {}
+                result = _execute(defs, instance, (job, key), tags, lambda text: bar.update(task, message=text))
             finally:
                 if is_interrupted():
                     _record_canceled(instance)
@@ -144,15 +152,23 @@ def execute_runs(
 
 
 def _execute(
-    defs: Definitions, instance: DagsterInstance, run: PlannedRun, tags: Mapping[str, str]
+    defs: Definitions,
+    instance: DagsterInstance,
+    run: PlannedRun,
+    tags: Mapping[str, str],
+    on_message: Callable[[str], object],
 ) -> ExecuteInProcessResult:
+    """Executes a run; `on_message` gets what its assets log, such as "maintenance: trained (1 of 5)"."""
     job, key = run
+    run_id = str(uuid.uuid4())
+    instance.add_event_listener(run_id, lambda e: None if e.is_dagster_event else on_message(e.user_message))
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=key,
         run_config=QUIET,
         tags={**process_tags(), **SHOWN_WITH_JOB, **tags, **(ALL_SHARDS if job == enrich_texts.name else {})},
         raise_on_error=False,
+        run_id=run_id,
     )
 
 

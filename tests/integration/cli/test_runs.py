@@ -11,7 +11,15 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, Definitions, RunsFilter
+from dagster import (
+    AssetExecutionContext,
+    DagsterInstance,
+    DagsterRunStatus,
+    Definitions,
+    RunsFilter,
+    asset,
+    define_asset_job,
+)
 from rich.console import Console
 
 from cli.runs import INPUTS_TAG, PlannedRun, RunInputs, execute_runs, missing_runs
@@ -74,6 +82,18 @@ def test_table_of_a_run_without_known_inputs_is_computed_again(
     execute_runs(defs, instance, RUNS[:1], Console(file=StringIO()))
     assert [INPUTS_TAG in run.tags for run in instance.get_runs()] == [False]
     assert missing_runs(defs, instance, store, RUNS[:1], inputs) == RUNS[:1]
+
+
+def test_progress_bar_shows_what_an_asset_logs() -> None:
+    @asset
+    def models(context: AssetExecutionContext) -> None:
+        context.log.info("quality: trained (5 of 5), 7 s")
+
+    defs = Definitions(assets=[models], jobs=[define_asset_job("train", [models])])
+    shown = StringIO()
+    with DagsterInstance.ephemeral() as instance:
+        execute_runs(defs, instance, [("train", None)], Console(file=shown, force_terminal=True, width=120))
+    assert "quality: trained (5 of 5), 7 s" in shown.getvalue()
 
 
 @pytest.mark.timeout(240)  # two processes that import Dagster and compute tables
