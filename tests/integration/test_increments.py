@@ -21,7 +21,7 @@ from assets.table_build import BuildResult
 from cli.runs import QUIET
 from ml.targets import TARGETS
 from pipeline_defs.build import Resources, build_defs, build_resources
-from pipeline_defs.instance import register_dates
+from pipeline_defs.instance import register_snapshots
 from pipeline_defs.sensors import crates_io_feeds
 from resources.common.errors import BadInput
 from resources.common.settings import Settings
@@ -397,7 +397,7 @@ def test_the_bundled_registry_has_no_events(small_registry: Path, tmp_path: Path
 
 
 def evaluate(settings: Settings, cursor: str | None = None) -> RunRequest | SkipReason:
-    """What the sensor says."""
+    """The result of one evaluation of the sensor."""
     resources = {name: getattr(build_resources(settings), name) for name in ("source", "store", "sessions", "index")}
     with (
         DagsterInstance.ephemeral() as instance,
@@ -414,13 +414,13 @@ def reason(request: RunRequest | SkipReason) -> str:
 
 
 def test_the_sensor_asks_for_one_run_per_state_of_the_feeds(world: World) -> None:
-    assert "nothing new" in reason(evaluate(world.settings))
+    assert "no crate that changed" in reason(evaluate(world.settings))
     world.serve(changed())
     first = evaluate(world.settings)
     assert isinstance(first, RunRequest)
     assert first.partition_key == BASE
     assert first.run_key
-    assert "nothing new" in reason(evaluate(world.settings, cursor=first.run_key))
+    assert "no crate that changed" in reason(evaluate(world.settings, cursor=first.run_key))
     assert world.site.requests[-1].headers["If-None-Match"]
     world.serve(published(changed(), "fir", "0.4.1", at(7)))
     second = evaluate(world.settings, cursor=first.run_key)
@@ -436,13 +436,13 @@ def test_the_sensor_says_why_it_does_nothing(world: World, small_registry: Path,
     world.site.files["/rss/crates.xml"] = b"\x00"
     assert "rss/crates.xml" in reason(evaluate(world.settings))
     shutil.rmtree(world.settings.warehouse / "predictions")
-    assert "champion" in reason(evaluate(world.settings))
+    assert "there are no predictions yet" in reason(evaluate(world.settings))
 
 
 def test_the_job_runs_as_the_sensor_asks(world: World) -> None:
     world.serve(changed())
     with DagsterInstance.ephemeral() as instance:
-        register_dates(instance, [BASE])
+        register_snapshots(instance, [BASE])
         job = build_defs(world.settings).resolve_job_def("refresh_touched")
         result = job.execute_in_process(instance=instance, partition_key=BASE, run_config=QUIET)
     assert result.success
