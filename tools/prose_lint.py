@@ -41,7 +41,7 @@ REPLACEMENTS = {
     r"\btells (of|what|which|who|why|whether|how|the)\b": "reports, shows, logs",
     r"\bmend(s|ed|ing)?\b": "fix, or recovery_hint",
     r"(?<!['\"])\b(nobody|somebody|whoever)\b(?!['\"]| can act)": "nothing, no process, the caller",
-    r"\bstands?\b(?! (for|in for|alone|still)\b)": "is",
+    r"\bstands?\b(?! (for|in for|in when|in if|alone|still)\b)": "is",
     r"\bstood\b(?! (on|at)\b)": "was",
     r"\blies (in|at|on|over|under|beside|before|after|outside)\b": "is",
     r"\bpass(es|ed) over\b": "skips, ignores",

@@ -66,7 +66,11 @@ WORDS = {
     ("farther", "rot"): ("dependency", "mid", "ask mid to upgrade rot to 2.0.0 or later"),
     ("behind", "rot"): ("you", "behind", "upgrade web to 2.0.0 or later"),
     ("stuck", "left"): ("nobody", None, "replace left: no version of it is maintained"),
-    ("stuck_far", "left"): ("nobody", None, "ask box to replace left, or stop using box: no version of left is maintained"),
+    ("stuck_far", "left"): (
+        "nobody",
+        None,
+        "ask box to replace left, or stop using box: no version of left is maintained",
+    ),
     ("two_ways", "rot"): (
         "you",
         "two-ways",
