@@ -29,10 +29,9 @@ import redis.asyncio
 
 from benchmarks.cache_peers import BareLmdb, CacheTools, Cashews, TagsAsSets, disk_cache
 from benchmarks.cache_timing import Call, compare, head, judge, lines, missed, section
-from resources.cache import Cache, CacheSettings, open_cache
+from resources.cache import Cache, CacheSettings, close_cache, open_cache
 from resources.cache.embedded import start_server
-from resources.cache.levels import REDIS
-from resources.cache.opening import close_cache
+from resources.cache.local_levels import REDIS
 
 L1_US, L1_TIMES_CASHEWS, L2_US, L3_TIMES_RAW = 2, 4, 40, 1.3
 INVALIDATION_MS, SEEN_MS, FAULT_MS, HITS_UNCHANGED = 1, 10, 100, 1.2
@@ -122,7 +121,7 @@ def replies(cache: Cache) -> Cache:
 
 def without_memory(cache: Cache) -> Callable[[], None]:
     """Empties the memory level, and nothing else."""
-    return cache._levels.memory.clear
+    return cache.core.levels.local.memory.clear
 
 
 # --- hits
@@ -186,11 +185,11 @@ def redis_hits(folder: Path, url: str) -> None:
     keys = KEYS[:200]
     with opened(CacheSettings(folder, disk_bytes=0, redis_url=url, timeout_s=PATIENT_S)) as cache, new_loop() as loop:
         fill(cache, keys)
-        level = cache._levels.redis
+        level = cache.core.levels.redis
         assert level is not None
         client, looping = redis.Redis.from_url(url), redis.asyncio.Redis.from_url(url)
         flat = replies(cache)
-        names = {key: level.entry(flat._key(key)) for key in keys}
+        names = {key: level.entry(flat.core.prefix + key) for key in keys}
         asynchronous = flat.asynchronous()
         costs = compare(
             {
@@ -214,10 +213,10 @@ def redis_hits(folder: Path, url: str) -> None:
 
 def entry_bytes(cache: Cache, key: str) -> bytes:
     """An entry as stored in Redis."""
-    full = cache._key(key)
-    entry = cache._levels.memory.get(full)
+    full, local = cache.core.prefix + key, cache.core.levels.local
+    entry = local.memory.get(full)
     assert entry is not None
-    return cache._levels.sealed(full, entry, REDIS)
+    return local.sealed(full, entry, REDIS)
 
 
 # --- writes
@@ -284,15 +283,14 @@ def no_entry(cache: Cache) -> Callable[[str], None]:
 
 def fill_at_once(cache: Cache, client: redis.Redis, keys: Sequence[str]) -> None:
     """Puts an entry under many keys, as `set` would one by one, into memory and Redis."""
-    levels = cache._levels
-    entry = levels.memory.get(cache._key(keys[0]))
-    assert entry is not None and levels.redis is not None
+    local, redis_level = cache.core.levels.local, cache.core.levels.redis
+    entry = local.memory.get(cache.core.prefix + keys[0])
+    assert entry is not None and redis_level is not None
     for start in range(0, len(keys), 1_000):
         pipeline = client.pipeline(transaction=False)
         for key in keys[start : start + 1_000]:
-            full = cache._key(key)
-            pipeline.set(levels.redis.entry(full), levels.sealed(full, entry, REDIS), px=3_600_000)
-            levels.memory.put(full, entry)
+            full = cache.core.prefix + key
+            pipeline.set(redis_level.entry(full), local.sealed(full, entry, REDIS), px=3_600_000)
         pipeline.execute()
     without_memory(cache)()
     assert all(cache.get(key) is not None for key in keys[::1000])

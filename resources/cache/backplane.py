@@ -60,9 +60,13 @@ class Backplane:
             self._ended.wait(RETRY_S)
 
     def _beat(self) -> None:
+        known = None
         while not self._ended.wait(BEAT_S):
             try:
-                drive(self._redis.beat())
+                birth = drive(self._redis.beat())
+                if known not in (None, birth):
+                    self._local.listens_now()  # Redis was flushed: versions of tags are others
+                known = birth
             except Refused as error:
                 self._redis.report(error)
             except Unreachable as error:
@@ -70,11 +74,10 @@ class Backplane:
                 wake(self._connection)
 
     def hear(self, message: Any) -> None:
-        """A key with the process and disk that changed it, or a tag with its version; anything else is ignored."""
+        """A key with the disk whose processes know already, or a tag with its version; anything else is ignored."""
         text = message[:MAX_MESSAGE_BYTES].decode(errors="replace") if isinstance(message, bytes) else ""
         match text.split("\0"):
-            case ["k", process, disk, key]:
-                if process != self._redis.process and (disk == "0" or disk != self._redis.disk):
-                    self._local.delete(key)
+            case ["k", disk, key] if disk != str(self._local.board.identity):
+                self._local.delete(key)
             case ["t", version, tag] if version.isdecimal() and len(version) < 19:
                 self._local.tags.move({tag: int(version)})

@@ -12,7 +12,7 @@ from array import array
 from pathlib import Path
 
 SLOTS = 1 << 17
-TAGS, UNUSABLE, IDENTITY, _FIRST_SLOT = 0, 1, 2, 3
+TAGS, UNUSABLE, IDENTITY, UNHEARD_UNTIL, _FIRST_SLOT = 0, 1, 2, 3, 4
 BYTES = 8 * (_FIRST_SLOT + SLOTS)
 
 

@@ -56,6 +56,10 @@ class DiskLevel:
         self._read_lately.add(name)
         return bytes(found[_U64.size :])
 
+    def has(self, key: str, sealed: bytes) -> bool | None:
+        """Whether it has this very entry. This does not count as reading it."""
+        return self._transaction(lambda txn: txn.get(key.encode(), b"", db=self._entries)[_U64.size :] == sealed)
+
     def put(self, key: str, sealed: bytes, may_still: Callable[[], bool]) -> bool | None:
         """Writes an entry unless `may_still` denies it, which is asked while no other process writes."""
 

@@ -113,7 +113,7 @@ class LocalLevels:
                 return False
             entry.seen = self.board.change(slot)
             # another process may have written since, and changed the number before this one did
-            if disk is None or not written or disk.get(key) == sealed:
+            if disk is None or not written or disk.has(key, sealed):
                 self.promote(key, entry, to_disk=False)
         return True
 

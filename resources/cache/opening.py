@@ -9,6 +9,7 @@ from pathlib import Path
 
 from resources.cache.async_cache import AsyncCache
 from resources.cache.cache import Cache
+from resources.cache.change_board import ChangeBoard
 from resources.cache.disk_level import ERRORS, DiskLevel
 from resources.cache.drivers import SyncDriver
 from resources.cache.embedded import start_server
@@ -58,7 +59,7 @@ class _Opened:
         if settings.redis_url:
             from resources.cache.backplane import Backplane  # redis-py takes half a second to import
 
-            self.redis = _redis(settings, secret, disk.board.identity if disk is not None else 0, stats["redis"])
+            self.redis = _redis(settings, secret, self.local.board, stats["redis"])
             self.backplane = Backplane(self.redis, self.local)
             self.backplane.wait(4 * settings.timeout_s)
         levels = Levels(self.local, self.redis)
@@ -108,13 +109,13 @@ def close_caches() -> None:
         close_cache(settings)
 
 
-def _redis(settings: CacheSettings, secret: bytes, disk: int, stats: LevelStats) -> RedisLevel:
+def _redis(settings: CacheSettings, secret: bytes, board: ChangeBoard, stats: LevelStats) -> RedisLevel:
     from resources.cache.redis_client import SyncClient
 
     url = start_server() if settings.redis_url == EMBEDDED else settings.redis_url
     # caches with another key are separate: neither could read what the other wrote
     prefix = f"crates:{hashlib.sha256(b'prefix' + secret).hexdigest()[:8]}:"
-    level = RedisLevel(url, prefix, settings.timeout_s, settings.open_s, disk, stats)
+    level = RedisLevel(url, prefix, settings.timeout_s, settings.open_s, board, stats)
     try:
         return level.with_client(SyncClient(url, settings.timeout_s))
     except (ValueError, TypeError) as error:

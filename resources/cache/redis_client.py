@@ -99,7 +99,13 @@ class SyncClient(RedisClient):
         self.turn = _Turn()
 
     async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        connection.send_command(*command)
+        is_new = connection._sock is None
+        try:
+            connection.send_command(*command)
+        except NoConnection:
+            if not is_new:
+                raise
+            connection.connect()  # a server with too many clients says so and hangs up: this reads what it says
         return connection.read_response()
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.cache import redis_scripts as scripts
 from resources.cache.breaker import Breaker
+from resources.cache.change_board import UNHEARD_UNTIL, ChangeBoard
 from resources.cache.stats import LevelStats
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_VALUE = 1 << 20
 MAX_PENDING_KEYS = 1_000  # beyond that their namespaces are cleared
+UNHEARD_S = 2.0  # how long Redis is not read after it failed to hear a change; renewed by each beat until it does
 LEASE_MS = 3_000  # renewed every second by the process that holds it
 UNAVAILABLE: Any = object()  # the answer where Redis could not be asked
 log = logging.getLogger("crates.cache")
@@ -69,10 +71,9 @@ class RedisLevel:
 
     client: "RedisClient"  # for threads, or for one event loop: see `with_client`
 
-    def __init__(self, url: str, prefix: str, timeout_s: float, open_s: float, disk: int, stats: LevelStats) -> None:
-        """`prefix` separates caches with another secret. `disk`: identity of the disk level, 0 if there is none."""
-        self.url, self.prefix, self.timeout_s, self.disk, self._stats = url, prefix, timeout_s, str(disk), stats
-        self.process = os.urandom(8).hex()
+    def __init__(self, url: str, prefix: str, timeout_s: float, open_s: float, board: ChangeBoard, stats: LevelStats):
+        """`prefix` separates caches with another secret."""
+        self.url, self.prefix, self.timeout_s, self._board, self._stats = url, prefix, timeout_s, board, stats
         self.channel, self._clock = f"{prefix}changes", f"{prefix}clock"
         self.pending = Pending()
         self.reported: set[str] = set()  # reasons, each logged once until Redis is well again
@@ -102,7 +103,7 @@ class RedisLevel:
 
     async def read(self, key: str) -> Any:
         """The bytes of an entry or None, and for how many ms it is still there."""
-        return await self._ask(scripts.READ, [self.entry(key)])
+        return UNAVAILABLE if self._is_outdated() else await self._ask(scripts.READ, [self.entry(key)])
 
     async def store(self, key: str, token: str, sealed: bytes, ms: int, is_announced: bool) -> Any:
         """1 if the entry was stored, 0 if the lease `token` was lost meanwhile ('' needs none)."""
@@ -114,6 +115,7 @@ class RedisLevel:
         """Deletes an entry, and takes the lease away from the process that makes it again."""
         if await self._ask(*self._deletion([key])) is UNAVAILABLE:
             self.pending.add(keys=[key])
+            self._mark_outdated()
 
     async def take_lease(self, key: str, token: str) -> int:
         """A number of the tags' clock if the lease was taken, 0 if another process holds it."""
@@ -129,17 +131,23 @@ class RedisLevel:
 
     async def tags(self, tags: Iterable[str], *, invalidate: bool = False, new: int = 0) -> Any:
         """The versions of tags by name. A tag that has none gets `new`, or the clock's next number."""
+        if self._is_outdated() and not invalidate:
+            return UNAVAILABLE
         found = await self._ask(*self._tag_question(tags, invalidate, new))
         if found is UNAVAILABLE and invalidate:
             self.pending.add(tags=tags)
+            self._mark_outdated()
         return found if found is UNAVAILABLE else dict(zip(tags, found))
 
-    async def beat(self) -> None:
-        """Renews the leases, past the breaker. Raises Refused and Unreachable."""
+    async def beat(self) -> bytes:
+        """Renews the leases, past the breaker. Redis's birth. Raises Refused and Unreachable."""
+        if self.pending:
+            self._mark_outdated()
         await self._replay()
         leases = list(self._leases.items())
-        names = [f"{self.prefix}beat", *(self.lease(key) for key, _ in leases)]
-        await self._run(scripts.BEAT, names, LEASE_MS, *(token for _, token in leases))
+        names = [f"{self.prefix}birth", *(self.lease(key) for key, _ in leases)]
+        tokens = (token for _, token in leases)
+        return await self._run(scripts.BEAT, names, os.urandom(8).hex(), LEASE_MS, *tokens)
 
     def _deletion(self, keys: Iterable[str]) -> tuple[Any, ...]:
         names = [name for key in keys for name in (self.entry(key), self.lease(key))]
@@ -150,7 +158,14 @@ class RedisLevel:
         return scripts.TAGS, names, self.channel, int(invalidate), new, *tags
 
     def _message(self, key: str) -> str:
-        return f"k\0{self.process}\0{self.disk}\0{key}"
+        return f"k\0{self._board.identity}\0{key}"
+
+    def _mark_outdated(self) -> None:
+        """Has no process of this disk read from Redis what this one has deleted or invalidated."""
+        self._board.words[UNHEARD_UNTIL] = round(1e3 * (time.monotonic() + UNHEARD_S))
+
+    def _is_outdated(self) -> bool:
+        return self._board.words[UNHEARD_UNTIL] > 1e3 * time.monotonic()
 
     async def _ask(self, script: str, names: list[str], *arguments: Any) -> Any:
         async with self.client.turn:  # waiting for other callers is not waiting for Redis
@@ -183,7 +198,7 @@ class RedisLevel:
     async def _run(self, script: str, names: list[str], *arguments: Any) -> Any:
         digest = self._digests.get(script)
         if digest is None:
-            digest = self._digests[script] = hashlib.sha1(script.encode()).hexdigest()
+            digest = self._digests[script] = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
             return await self.client.execute("EVALSHA", digest, len(names), *names, *arguments)
         except NoScript:

@@ -23,13 +23,14 @@ return 1
 # KEYS: lease. ARGV: token. Gives a lease back if it is still held.
 RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
-# KEYS: beat, leases. ARGV: ms, then the token of each lease. Renews the leases that are still held. The write fails
-# where nothing can be changed: hearing of no change proves nothing then.
+# KEYS: birth, leases. ARGV: name of a new birth, ms, then the token of each lease. Renews the leases that are still
+# held. The birth, which is another one after Redis was flushed.
 BEAT = """
 for number = 2, #KEYS do
-  if redis.call('GET', KEYS[number]) == ARGV[number] then redis.call('PEXPIRE', KEYS[number], ARGV[1]) end
+  if redis.call('GET', KEYS[number]) == ARGV[number + 1] then redis.call('PEXPIRE', KEYS[number], ARGV[2]) end
 end
-return redis.call('SET', KEYS[1], 1)
+redis.call('SET', KEYS[1], ARGV[1], 'NX')
+return redis.call('GET', KEYS[1])
 """
 
 # one clock for all tags: the server's, but it never stands still and never goes back

@@ -18,13 +18,12 @@ import pyarrow as pa
 
 from resources.cache import CacheSettings
 from resources.common.errors import BadInput
-from resources.common.files import write_atomically
+from resources.common.files import write_atomically, writing
 from resources.common.http.client import HttpClient
 from resources.common.http.responses import CachedResponse
 from resources.crates_io.index_format import DEPENDENCIES, VERSIONS, RejectedLine, parse_index_file
 from resources.crates_io.rss_feed import MAX_BYTES, FeedItem, RejectedItem, parse_feed
 from resources.crates_io.sparse_index import fetch_index_files
-from resources.registry.snapshot_archive import writing
 
 NEW_CRATES, NEW_VERSIONS = FEEDS = ("/rss/crates.xml", "/rss/updates.xml")
 # seconds; a running job may still publish a table that belongs to a younger file
