@@ -3,9 +3,12 @@
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from resources.common.errors import CannotWrite
 from resources.common.processes import has_ended, process_token
 
 
@@ -29,6 +32,19 @@ def write_atomically(final: Path, content: bytes) -> None:
         fsync_and_rename(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Creates a folder for the atomic writes in the with block. Raises CannotWrite if one fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise CannotWrite(
+            f"cannot write {folder}: {error.strerror or error}. Free space there, or set CRATES_DATA to a folder that "
+            "can be written; earlier files are unchanged"
+        ) from error
 
 
 def remove_leftovers(folder: Path) -> None:

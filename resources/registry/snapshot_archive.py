@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from resources.common.errors import BadInput, CannotWrite
-from resources.common.files import write_atomically
+from resources.common.errors import BadInput
+from resources.common.files import write_atomically, writing
 
 
 @dataclass(frozen=True)
@@ -163,19 +163,6 @@ class SnapshotArchive:
 def describe_file(path: Path, crc32: int, size: int, records: int | None = None) -> ArchivedFile:
     """The record of a stored file. `crc32` and `size` in bytes are of its content."""
     return ArchivedFile(path.name, crc32, size, path.stat().st_size, _sha256(path), records)
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Creates a folder for the writes in the with block. Raises CannotWrite if one fails."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise CannotWrite(
-            f"cannot write {folder}: {error.strerror or error}. Free space there, or set CRATES_DATA to a folder that "
-            "can be written; the earlier snapshots are unchanged"
-        ) from error
 
 
 def _sha256(path: Path) -> str:

@@ -296,7 +296,7 @@ def test_metadata_without_a_valid_timestamp_is_rejected(
         archive.writestr("metadata.json", METADATA[name])
     resources = installed(tmp_path / "data", loaded_dump, tmp_path / "dump", one_advisory)
     assert_rejected(
-        resources, NEXT_KEY, r"metadata\.json (has no valid timestamp|is missing or has more than) .*use a dump"
+        resources, NEXT_KEY, r"metadata\.json (has no valid timestamp|is missing or has more than) .*use a crates"
     )
 
 

@@ -33,7 +33,9 @@ def taken_at(source: DumpFile) -> datetime:
         at = datetime.fromisoformat(_to_microseconds(stamp))
         return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise BadInput(f"{source.name}: metadata.json has no valid timestamp ({error!r}): use a dump") from error
+        raise BadInput(
+            f"{source.name}: metadata.json has no valid timestamp ({error!r}): use a crates.io database dump"
+        ) from error
 
 
 def _to_microseconds(stamp: str) -> str:
@@ -103,7 +105,7 @@ def _from_tar(
         )
     except BadInput:
         if not isinstance(source, LocalDumpFile):
-            path.unlink()  # to continue a corrupt download would fail every time
+            path.unlink()  # continuing a corrupt download would always fail
         raise
     notes = check_tables({table for name in found if (table := _table(name))})
     known = archive.files_by_content()

@@ -72,7 +72,9 @@ class DumpZip:
         """The content of a small member. Raises BadInput if it is missing, larger or corrupt."""
         info = self._infos.get(name)
         if info is None or max(info.file_size, info.compress_size) > max_bytes:
-            raise BadInput(f"{self.source.name}: {name} is missing or has more than {max_bytes} bytes: use a dump")
+            raise BadInput(
+                f"{self.source.name}: {name} is missing or has more than {max_bytes} bytes: use a crates.io dump"
+            )
         start = self._data_offset(info)
         raw = io.BytesIO(self.source.read(start, start + info.compress_size))
         return b"".join(data for _, data in inflate_verified(raw, self._member(info), _is_deflated(info), CsvDigest()))
@@ -86,7 +88,7 @@ class DumpZip:
             try:
                 digest = wrap_in_gzip(raw, self._member(info), _is_deflated(info), out)
             except BadInput:
-                partial.unlink()  # to continue a corrupt download would fail every time
+                partial.unlink()  # continuing a corrupt download would always fail
                 path.unlink()
                 raise
         partial.unlink()
@@ -139,7 +141,9 @@ class _TailReader(io.RawIOBase):
         if end <= self.at:
             return 0
         if self.at < self.tail_at:
-            raise BadInput(f"{self.source.name}: no central directory in the last {TAIL_BYTES:,} bytes: use a dump")
+            raise BadInput(
+                f"{self.source.name}: no central directory in the last {TAIL_BYTES:,} bytes: use a crates.io dump"
+            )
         found = self.tail[self.at - self.tail_at : end - self.tail_at]
         into[: len(found)] = found
         self.at += len(found)
