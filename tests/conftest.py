@@ -130,7 +130,7 @@ def one_advisory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def loaded_dump(tmp_path_factory: pytest.TempPathFactory, one_advisory: Path) -> Path:
-    """The data folder of an installation that has loaded the small dump; the dump lies beside it. To read, or copy."""
+    """The data folder of an installation that has loaded the small dump. The dump is next to it. Read or copy it."""
     folder = tmp_path_factory.mktemp("dump")
     (folder / "dump.zip").write_bytes(zip_bytes(small_dump(), "2026-08", SMALL_AT))
     load(live_resources(folder / "data", folder / "dump.zip", one_advisory))
