@@ -149,7 +149,7 @@ def shown(events: pa.Table) -> list[tuple]:
     return [(e["crate"], e["num"], e["kind"], e["occurred_at"]) for e in events.to_pylist()]
 
 
-def test_what_changed_becomes_events_and_fresh_scores(world: World) -> None:
+def test_changes_become_events_and_fresh_scores(world: World) -> None:
     before = world.by_crate("scores")
     world.serve(changed())
     world.refresh()
@@ -185,7 +185,7 @@ def features_at(resources: Resources, snapshot: str, instant: datetime) -> dict[
         return {r["crate"]: r for r in run_steps(con).to_pylist()}
 
 
-def test_fresh_features_are_those_of_the_next_dump(world: World, tmp_path: Path) -> None:
+def test_fresh_features_equal_those_of_the_next_dump(world: World, tmp_path: Path) -> None:
     """Every column of every fresh row, and no crate left out whose build changed."""
     world.serve(changed())
     world.refresh()
@@ -206,7 +206,7 @@ def test_fresh_features_are_those_of_the_next_dump(world: World, tmp_path: Path)
         assert {k: by_dump[crate][k] for k in OF_BUILD} == {k: by_base[crate][k] for k in OF_BUILD}, crate
 
 
-def test_the_same_look_again_changes_no_byte_and_sends_no_file(world: World) -> None:
+def test_unchanged_index_changes_nothing_and_is_not_sent_again(world: World) -> None:
     world.serve(changed())
     world.refresh()
     before = world.bytes()
@@ -224,14 +224,14 @@ def test_the_same_look_again_changes_no_byte_and_sends_no_file(world: World) -> 
     assert again["events"].context.metrics["files_fetched"] == 0
 
 
-def test_nothing_new_changes_no_score(world: World) -> None:
+def test_no_events_change_no_score(world: World) -> None:
     before = world.by_crate("scores")
     world.refresh()
     assert world.rows("events", BASE).num_rows == world.rows("fresh_predictions").num_rows == 0
     assert world.by_crate("scores") == before
 
 
-def test_a_yank_and_its_undoing_are_two_events(world: World) -> None:
+def test_yank_and_unyank_are_two_events(world: World) -> None:
     dump = yanked(small_dump(), "cedar", "1.0.0", at(1))
     world.serve(dump)
     world.refresh()
@@ -247,7 +247,7 @@ def test_a_yank_and_its_undoing_are_two_events(world: World) -> None:
     assert world.by_crate("fresh_features")["cedar"]["yanks_90d_min"] == 1
 
 
-def test_a_crate_that_no_feed_names_is_found_through_its_dependents(world: World) -> None:
+def test_crate_missing_from_the_feeds_is_found_through_its_dependents(world: World) -> None:
     dump = changed()
     world.serve(dump)
     without = {**dump, "crates": [c for c in dump["crates"] if c["name"] != "katsura"]}
@@ -258,7 +258,7 @@ def test_a_crate_that_no_feed_names_is_found_through_its_dependents(world: World
     assert ("katsura", "0.1.0", "publish", at(2)) in shown(world.rows("events", BASE))
 
 
-def test_percentiles_and_evidence_are_among_all_crates(world: World) -> None:
+def test_percentiles_and_evidence_refer_to_all_crates(world: World) -> None:
     """A fresh prediction has its percentile among all crates, and evidence relative to the same average crate."""
     world.serve(yanked(small_dump(), "dogwood", "0.1.0", at(6), undone=True))
     world.refresh()
@@ -288,7 +288,7 @@ def amount(prediction: dict) -> float:
     return np.log(events) if prediction["target"] == "security" else np.log(probability / (1 - probability))
 
 
-def test_lines_that_are_none_and_crates_that_are_gone_are_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_lines_and_missing_crates_are_reported(world: World, caplog: pytest.LogCaptureFixture) -> None:
     dump = changed()
     world.serve(dump)
     fir = index_files(dump)["/3/f/fir"]
@@ -307,7 +307,7 @@ def test_lines_that_are_none_and_crates_that_are_gone_are_told(world: World, cap
     assert "katsura" in world.by_crate("scores")
 
 
-def test_a_gap_in_the_feeds_is_told(world: World) -> None:
+def test_gap_in_the_feeds_is_reported(world: World) -> None:
     """What was published before the feed begins, and since it was read last, may be missing."""
     dump = published(small_dump(), "fir", "0.4.0", at(1))
     world.serve(dump)
@@ -320,7 +320,7 @@ def test_a_gap_in_the_feeds_is_told(world: World) -> None:
     assert world.refresh()["events"].context.metrics["hours_not_in_feeds"] == 7
 
 
-def test_killed_at_any_table_the_next_run_completes(
+def test_next_run_completes_after_a_kill_at_any_table(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Killed at each table in turn: the tables can be read after each kill, and the result is as without one."""
@@ -346,7 +346,7 @@ def test_killed_at_any_table_the_next_run_completes(
     assert world.bytes() == undisturbed.bytes()
 
 
-def test_a_newer_snapshot_begins_anew(world: World, tmp_path: Path) -> None:
+def test_newer_snapshot_starts_without_events(world: World, tmp_path: Path) -> None:
     """Fresh rows of the previous snapshot change nothing; the index reports what was published after the new one."""
     world.serve(changed())
     world.refresh()
@@ -365,7 +365,7 @@ def test_a_newer_snapshot_begins_anew(world: World, tmp_path: Path) -> None:
     assert shown(loaded.rows("events", LATER)) == [("fir", "0.4.0", "yank", world.clock)]
 
 
-def test_an_item_that_is_none_is_told_and_the_others_count(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_item_is_reported_and_the_others_are_used(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.serve(changed())
     broken = feeds(changed(), TAKEN_AT)["/rss/updates.xml"].replace(b">lime-wood<", b">../wood<")
     world.site.files["/rss/updates.xml"] = broken
@@ -374,7 +374,7 @@ def test_an_item_that_is_none_is_told_and_the_others_count(world: World, caplog:
     assert "birch_sys" in {crate for crate, *_ in shown(world.rows("events", BASE))}
 
 
-def test_crates_that_most_build_on_are_looked_at_unnamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crates_with_the_most_dependents_are_always_requested(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A yank is in no feed: that of alder, which has the most dependents, is seen; that of ivy is not."""
     monkeypatch.setattr(events_module, "ALWAYS_REQUESTED", 1)
     world.serve(yanked(yanked(small_dump(), "alder", "2.0.1", at(1)), "ivy", "0.1.1", at(1)))
@@ -382,7 +382,7 @@ def test_crates_that_most_build_on_are_looked_at_unnamed(world: World, monkeypat
     assert shown(world.rows("events", BASE)) == [("alder", "2.0.1", "yank", T1)]
 
 
-def test_a_broken_feed_changes_nothing(world: World) -> None:
+def test_invalid_feed_changes_nothing(world: World) -> None:
     before = world.bytes()
     world.site.files["/rss/updates.xml"] = b"<!doctype html><title>Sign in</title>"
     with pytest.raises(BadInput, match=r"rss/updates.xml: the feed .*read the feed again"):
@@ -390,7 +390,7 @@ def test_a_broken_feed_changes_nothing(world: World) -> None:
     assert world.bytes() == before
 
 
-def test_the_bundled_registry_has_no_events(small_registry: Path, tmp_path: Path) -> None:
+def test_bundled_registry_has_no_events(small_registry: Path, tmp_path: Path) -> None:
     bundled = resources_of(replace(Settings.from_env(), data=tmp_path, registry=small_registry))
     with pytest.raises(BadInput, match=r"set CRATES_SOURCE=crates\.io"):
         build("events", "2020-07-20", bundled)
@@ -413,7 +413,7 @@ def reason(request: RunRequest | SkipReason) -> str:
     return request.skip_message or ""
 
 
-def test_the_sensor_asks_for_one_run_per_state_of_the_feeds(world: World) -> None:
+def test_sensor_requests_one_run_per_state_of_the_feeds(world: World) -> None:
     assert "no crate that changed" in reason(evaluate(world.settings))
     world.serve(changed())
     first = evaluate(world.settings)
@@ -428,7 +428,7 @@ def test_the_sensor_asks_for_one_run_per_state_of_the_feeds(world: World) -> Non
     assert second.run_key != first.run_key
 
 
-def test_the_sensor_says_why_it_does_nothing(world: World, small_registry: Path, tmp_path: Path) -> None:
+def test_sensor_skips_with_a_reason(world: World, small_registry: Path, tmp_path: Path) -> None:
     bundled = replace(world.settings, source="bundled", registry=small_registry)
     assert "CRATES_SOURCE=crates.io" in reason(evaluate(bundled))
     assert "no snapshot" in reason(evaluate(replace(world.settings, data=tmp_path / "empty")))
@@ -439,7 +439,7 @@ def test_the_sensor_says_why_it_does_nothing(world: World, small_registry: Path,
     assert "there are no predictions yet" in reason(evaluate(world.settings))
 
 
-def test_the_job_runs_as_the_sensor_asks(world: World) -> None:
+def test_job_runs_for_the_partition_of_the_sensor(world: World) -> None:
     world.serve(changed())
     with DagsterInstance.ephemeral() as instance:
         register_snapshots(instance, [BASE])
