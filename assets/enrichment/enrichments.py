@@ -66,7 +66,7 @@ def _earlier_rows(context: BuildContext) -> pa.Table:
     found = context.store.find(ENRICHMENTS.name, context.key)
     if found is None or pq.read_schema(found.path).names != ENRICHMENTS.arrow.names:
         return ENRICHMENTS.arrow.empty_table()
-    return pq.read_table(context.store.require(ENRICHMENTS.name, context.key).path).cast(ENRICHMENTS.arrow)
+    return pq.read_table(found.path).cast(ENRICHMENTS.arrow)
 
 
 def _known_replies(earlier: pa.Table, model: str) -> dict[str, Reply]:
