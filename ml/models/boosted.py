@@ -44,9 +44,7 @@ def fit_boosted(training: pd.DataFrame, horizon_days: int) -> Additive:
     x = matrix(training, inputs)
     steps = [edges_of(x[:, i], INTERVALS) for i in range(len(inputs))]
     trees = HistGradientBoostingClassifier(**BOOSTING)
-    with threadpool_limits(
-        1
-    ):  # one thread, so that the order of sums and every bit of the result are the same in every run
+    with threadpool_limits(1):  # with more, the order of sums and the last bits differ from run to run
         trees.fit(_intervals(x, steps), label, sample_weight=family_weights(training))
     intercept, parts = _shapes(trees, steps)
     exposure = training["exposure_days"].to_numpy(dtype=float).mean()
