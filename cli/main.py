@@ -152,9 +152,9 @@ def bench(benchmark: str, arguments: tuple[str, ...]) -> None:
 
     ARGUMENTS go to the benchmark: `--model NAME` to enrichment, `--scales 0.1,1.0` to full.
     """
-    from cli.processes import run_module
+    from cli.processes import run_benchmark
 
-    run_module(f"benchmarks.{BENCHMARKS[benchmark]}", *arguments)
+    run_benchmark(BENCHMARKS[benchmark], *arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:

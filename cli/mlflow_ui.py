@@ -10,7 +10,7 @@ from resources.common.settings import Settings
 from resources.tracking import DATABASE, EXPERIMENT
 from serving.crate_lookup import HOW_TO_START
 
-QUIET = "--log-level warning"
+QUIET = "--log-level critical"  # at Ctrl-C it logs its own cancellation as an error
 # its job runner, for language models, would start eight more processes
 ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

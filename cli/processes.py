@@ -5,11 +5,14 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 from cli.errors import CommandFailed
 from resources.common.settings import PROJECT
+
+BENCHMARK_TOOL = "diskcache"  # the group `bench` of pyproject.toml
 
 
 def replace_process(command: list[str], environment: Mapping[str, str] | None = None) -> NoReturn:
@@ -27,11 +30,13 @@ def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-def run_module(module: str, *arguments: str) -> NoReturn:
-    """Becomes a module of this checkout."""
-    if not (PROJECT / module.partition(".")[0]).is_dir():
-        raise CommandFailed(f"{module} is not in this installation: run it in a checkout of the project")
-    replace_process([sys.executable, "-m", module, *arguments], {"PYTHONPATH": str(PROJECT)})
+def run_benchmark(name: str, *arguments: str) -> NoReturn:
+    """Becomes a benchmark, which only a checkout has. Raises CommandFailed if it, or a tool it needs, is missing."""
+    if not (PROJECT / "benchmarks" / f"{name}.py").is_file():
+        raise CommandFailed("this installation has no benchmarks: run them in a checkout of the project")
+    if find_spec(BENCHMARK_TOOL) is None:
+        raise CommandFailed(f"{BENCHMARK_TOOL} is not installed: run `make .venv/dev-ready`")
+    replace_process([sys.executable, "-m", f"benchmarks.{name}", *arguments], {"PYTHONPATH": str(PROJECT)})
 
 
 def require_free_port(port: int, command: str) -> None:
