@@ -77,9 +77,9 @@ def _log(
     from ml.plots import precision_recall, reliability
 
     client = tracking.start()
-    ours = figures[figures["method"] == "model"]
+    model_rows = figures[figures["method"] == "model"]
     now = int(time.time() * 1000)
-    client.log_batch(model.run_id, [Metric(f"{r.slice}.{r.metric}", r.value, now, 0) for r in ours.itertuples()])
+    client.log_batch(model.run_id, [Metric(f"{r.slice}.{r.metric}", r.value, now, 0) for r in model_rows.itertuples()])
     fold = folds_of(context, target)[-1]
     test = test_rows(context, target, fold)
     probability = event_probability(context, model.model, test, fold.test.as_of)

@@ -82,6 +82,6 @@ def _log(tracking: Tracking, target: Target, fold: Fold, model_id: str, figures:
         "trained_on": trained_on(fold),
         MODEL_ID: model_id,
     }
-    ours = figures[figures["method"] == "model"]
-    metrics = {f"{row.slice}.{row.metric}": float(row.value) for row in ours.itertuples()}
+    model_rows = figures[figures["method"] == "model"]
+    metrics = {f"{row.slice}.{row.metric}": float(row.value) for row in model_rows.itertuples()}
     tracking.log_once(BACKTEST, f"{target.name} {fold.test.as_of}", parameters, metrics)

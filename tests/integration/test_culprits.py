@@ -74,12 +74,12 @@ WORDS = {
     ("two_ways", "rot"): (
         "you",
         "two-ways",
-        "upgrade rot to 2.0.0 or later; another of your dependencies pulls it in too",
+        "upgrade rot to 2.0.0 or later; another direct dependency pulls it in too",
     ),
     ("tie", "rot"): (
         "dependency",
         "a-mid",
-        "ask a-mid to upgrade rot to 2.0.0 or later; another of your dependencies pulls it in too",
+        "ask a-mid to upgrade rot to 2.0.0 or later; another direct dependency pulls it in too",
     ),
     ("yanked_fix", "sore"): ("nobody", None, "replace sore: no version of it has a fix"),
     ("late_fix", "slow"): ("nobody", None, "replace slow: no version of it has a fix"),

@@ -13,7 +13,7 @@ with slices as (
     ) as s (place, slice, words)
 ),
 
-ours as (
+model_rows as (
     from tested where target = getvariable('target') and method = 'model' and is_newest
 )
 
@@ -23,4 +23,4 @@ select
     figures,
     place
 from slices
-left join ours using (slice)
+left join model_rows using (slice)

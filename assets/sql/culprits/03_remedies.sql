@@ -154,8 +154,8 @@ select
             then format('ask {} to upgrade {} to {} or later', n.actor.name, n.upgraded.name, n.upgraded.fixed)
         else format('ask {} to replace {}, or to downgrade it to {}', n.actor.name, n.upgraded.name, n.upgraded.fixed)
     end || case
-        when len(h.through) = 2 then '; another of your dependencies pulls it in too'
-        when len(h.through) > 2 then format('; {} other dependencies of yours pull it in too', len(h.through) - 1)
+        when len(h.through) = 2 then '; another direct dependency pulls it in too'
+        when len(h.through) > 2 then format('; {} other direct dependencies pull it in too', len(h.through) - 1)
         else ''
     end as remedy
 from named as n
