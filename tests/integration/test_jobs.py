@@ -1,5 +1,6 @@
 """Jobs and schedules as the daemon runs them: ranges as one run, the daily job, what a schedule asks for."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -20,13 +21,14 @@ from dagster import (
     build_schedule_context,
 )
 
-from cli import demo
 from cli.runs import QUIET
 from pipeline_defs.build import build_defs, build_resources
 from pipeline_defs.instance import PROCESS_TAG, open_instance, register_dates, register_snapshots
 from pipeline_defs.schedules import daily_enrichment, daily_labels, daily_snapshot, weekly_training
 from pipeline_defs.sensors import score_loaded_snapshot
 from resources.common.settings import Settings
+from testing.demo_run import Demo
+from testing.published import published
 from testing.registries import from_rows, write_registry
 from testing.table_builds import build, build_registry, bundled_resources
 
@@ -57,21 +59,23 @@ def test_range_of_dates_is_one_run(project: tuple[Definitions, DagsterInstance])
     assert len(set(rows.values())) > 1
 
 
-def test_score_snapshot_takes_a_loaded_snapshot_to_scores(project: tuple[Definitions, DagsterInstance]) -> None:
-    defs, instance = project
-    register_snapshots(instance, ["2020-07-20"])
-    register_dates(instance, demo.AS_OF)
-    runs = demo.plan("2020-07-20", ("2020-03-26", "2020-04-25", "2020-06-07"))[:-1]
-    runs.remove(("enrich_texts", None))
-    results = [
-        defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key, run_config=QUIET)
-        for job, key in [*runs, ("score_snapshot", "2020-07-20")]
-    ]
-    assert all(result.success for result in results)
-    checks = results[-1].get_asset_check_evaluations()
-    assert checks
-    assert all(check.passed for check in checks if check.severity == AssetCheckSeverity.ERROR)
+def test_score_snapshot_takes_a_loaded_snapshot_to_scores(demo: Demo, tmp_path: Path) -> None:
+    """With the models of the demo, in a copy of its folder without the tables that the job makes."""
+    settings = replace(demo.settings, data=shutil.copytree(demo.settings.data, tmp_path / "data"))
+    made = ("features/as_of=2020-07-20", "predictions", "scores", "drift")
+    for folder in made:
+        shutil.rmtree(settings.warehouse / folder)
+    with open_instance(settings) as instance:
+        job = build_defs(settings).resolve_job_def("score_snapshot")
+        result = job.execute_in_process(instance=instance, partition_key="2020-07-20", run_config=QUIET)
+    assert result.success
+    checks = result.get_asset_check_evaluations()
+    assert {check.asset_key.to_user_string() for check in checks} >= {"features", "predictions", "scores", "drift"}
+    errors = [check for check in checks if check.severity == AssetCheckSeverity.ERROR and not check.passed]
+    assert errors == []
     assert "nothing_drifted" in {check.check_name for check in checks}
+    after, expected = published(settings.data), published(demo.settings.data)
+    assert {key: after[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize(
