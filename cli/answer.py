@@ -93,7 +93,7 @@ def _print_enriched(store: TableStore) -> None:
         f"text's own best sentence, {categories:,} categories."
     )
     if not by_model:
-        print_paragraph(f"No language model was asked: {HOW_TO_TURN_ON}")
+        print_paragraph(f"No language model was used: {HOW_TO_TURN_ON}")
 
 
 def _print_next(names: list[str]) -> None:

@@ -1,5 +1,5 @@
 -- The ten crates, of the 200 that most other projects build on, that most need attention: those with a known vulnerability
--- or an advisory on their upkeep first, then trouble in their build; within each, the least likely to be released again.
+-- or an advisory on their upkeep first, then issues in their build; within each, the least likely to be released again.
 -- Needs: `scores` and `features`.
 with most_used as (
     select s.name, s.maintenance, s.findings, f.is_vulnerable, f.is_unmaintained, f.tree_vulnerable, f.tree_unmaintained

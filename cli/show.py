@@ -116,7 +116,10 @@ def print_problems(crate: Crate, limit: int | None) -> bool:
 def _problems(crate: Crate) -> Iterator[str]:
     """What is wrong, who must act and what to do; the most serious first."""
     if crate["is_vulnerable"]:
-        yield f"A known vulnerability affects {crate['version']}: {_advisories(crate, 'vulnerability')}"
+        yield (
+            f"A known vulnerability affects {crate['version']}, the version that Cargo chooses: its owner must publish "
+            f"a fix. Advisories on {crate['name']}: {_advisories(crate, 'vulnerability')}"
+        )
     if crate["is_unmaintained"]:
         yield f"It is unmaintained ({_advisories(crate, 'unmaintained')}): use another crate instead"
     if crate["all_yanked"]:

@@ -41,9 +41,10 @@ def write_warehouse(settings: Settings) -> TableStore:
     _publish(store, "predictions", AS_OF, _predictions())
     _publish(store, "scores", "latest", [_scores(name, number) for name, (number, _) in CRATES.items()])
     _publish(store, "culprits", AS_OF, [_culprit()])
-    advisory = {"id": "RUSTSEC-2025-0001", "package": "rusty-old", "canonical_name": "rusty_old"}
-    known = {"known_at": datetime(2025, 1, 1), "revised_at": datetime(2025, 1, 1), "informational": "unmaintained"}
-    _publish(store, "advisories", AS_OF, [{**advisory, **known}])
+    known = {"known_at": datetime(2025, 1, 1), "revised_at": datetime(2025, 1, 1)}
+    unmaintained = {"id": "RUSTSEC-2025-0001", "canonical_name": "rusty_old", "informational": "unmaintained"}
+    vulnerable = {"id": "RUSTSEC-2025-0002", "canonical_name": "tokei", "patched": [">= 2.0.0"]}
+    _publish(store, "advisories", AS_OF, [{**unmaintained, **known}, {**vulnerable, **known}])
     Catalog(path=str(settings.catalog)).rebuild(store, TABLES)
     return store
 
@@ -68,13 +69,16 @@ def _features(name: str, dependents: int) -> dict[str, Any]:
         "days_since_release_max": 3.0,
         "dependents": dependents,
         "is_unmaintained": name == "rusty-old",
+        "is_vulnerable": name == "tokei",
         "dependencies_outdated": 2 if name == "tokio" else 0,
     }
 
 
 def _scores(name: str, dependents: int) -> dict[str, Any]:
     probabilities = dict(zip((target.name for target in TARGETS), CRATES[name][1], strict=True))
-    goodness: dict[str, float | None] = {t.name: probabilities[t.name] if t.is_good else 1 - probabilities[t.name] for t in TARGETS}
+    goodness: dict[str, float | None] = {
+        t.name: probabilities[t.name] if t.is_good else 1 - probabilities[t.name] for t in TARGETS
+    }
     if name == "tokei":
         goodness["quality"] = None  # unknown
     return {

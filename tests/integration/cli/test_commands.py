@@ -84,7 +84,16 @@ def test_why_shows_evidence_and_only_sound_advice(data: Path) -> None:
 def test_unknown_score_is_worded_as_unknown(data: Path) -> None:
     words = " ".join(run(data, "show", "tokei").stdout.split())
     assert "Quality unknown: only 30% of the facts that it is predicted from are known, 50% are needed" in words
-    assert "none in it, and none in its build" in words
+
+
+def test_vulnerable_crate_names_the_advisory_and_the_fixed_versions(data: Path) -> None:
+    words = " ".join(run(data, "show", "tokei").stdout.split())
+    assert "A known vulnerability affects 1.2.3, the version that Cargo chooses: its owner must publish a fix." in words
+    assert "Advisories on tokei: RUSTSEC-2025-0002, fixed in >= 2.0.0" in words
+
+
+def test_crate_without_problems_says_so(data: Path) -> None:
+    assert "- none in it, and none in its build" in run(data, "show", "serde").stdout
 
 
 @pytest.mark.parametrize("spelling", ["rusty-old", "rusty_old", "Rusty-OLD"])
