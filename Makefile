@@ -79,6 +79,7 @@ lint: .venv/dev-ready
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	@$(BIN)/codespell
+	@$(BIN)/python -m tools.prose_lint
 	@$(BIN)/sqlfluff lint --quiet . & sqlfluff=$$!; $(BIN)/pyright; pyright=$$?; wait $$sqlfluff && exit $$pyright
 
 ui: .venv/ready

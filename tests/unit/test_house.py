@@ -59,17 +59,6 @@ def test_every_asset_is_described() -> None:
         assert node.group_name != "default", key
 
 
-def test_import_rules() -> None:
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-
-
 def test_definitions_load_nothing_heavy() -> None:
     program = f"import sys, pipeline_defs.definitions; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
