@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from cli.show import print_heading, print_problems
+from cli.show import LABEL_WIDTH, print_heading, print_problems
 from cli.terminal import bold, print_item, print_line, print_paragraph
 from ml.targets import TARGETS
 from resources.common.settings import Settings
@@ -68,7 +68,6 @@ def _print_figures(figures: dict[str, list]) -> None:
         f"Tested on dates of the past, on projects that training never saw: of the {PRECISION_AT} crates ranked first, "
         "the number that had the outcome. docs/backtest.md has every figure."
     )
-    width = max(len(wording.label) for wording in WORDINGS.values()) + 2
     for target in TARGETS:
         if target.name in figures:
             model, at_random, other, other_name, others = figures[target.name]
@@ -76,7 +75,7 @@ def _print_figures(figures: dict[str, list]) -> None:
                 f"{PRECISION_AT * model:.0f} (at random {count(at_random, PRECISION_AT)}; the best of {others} other "
                 f"methods {PRECISION_AT * other:.0f}: {other_name})",
                 label=WORDINGS[target.name].label,
-                hanging=width,
+                hanging=LABEL_WIDTH,
             )
 
 

@@ -13,3 +13,5 @@ select
     count(*) filter (method != 'model') as others
 from tested
 group by target
+-- a registry of fewer crates has no first 100
+having count(*) filter (method = 'model') > 0 and count(*) filter (method != 'model') > 0
