@@ -150,10 +150,10 @@ class CratesIoIndex:
         return origin
 
     def load_states(self, base: str, origin: str | None) -> dict[str, FileState] | None:
-        """The states stored under the hash `origin`; None if they are missing or belong to another snapshot."""
+        """The states stored under the hash `origin`; None if they are missing, of another snapshot or of an old format."""
         path = self._path(origin or "none")
         record = json.loads(path.read_text()) if path.exists() else {}
-        if record.get("base") != base:
+        if record.get("base") != base or "files" not in record:
             return None
         return {name: FileState(etag, datetime.fromisoformat(at)) for name, (etag, at) in record["files"].items()}
 
