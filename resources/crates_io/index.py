@@ -150,7 +150,7 @@ class CratesIoIndex:
         return origin
 
     def load_states(self, base: str, origin: str | None) -> dict[str, FileState] | None:
-        """The states stored under the hash `origin`; None if they are missing, of another snapshot or of an old format."""
+        """The states stored under the hash `origin`; None if missing, of another snapshot or in an old format."""
         path = self._path(origin or "none")
         record = json.loads(path.read_text()) if path.exists() else {}
         if record.get("base") != base or "files" not in record:
