@@ -337,7 +337,7 @@ def seen_by_child(cache: Cache, settings: CacheSettings, pause_s: float, times: 
 
 
 def watch(settings: CacheSettings, pipe: Connection, pause_s: float) -> None:
-    """The child: says when it has each value, and when it was last given it."""
+    """The child: reports when it has each value, and when it was last served it."""
     with opened(settings) as cache:
         while (key := pipe.recv()) is not None:
             while cache.get(key) is None:

@@ -180,7 +180,7 @@ class Slow:
 def settings_of(folder: Path, url: str = "", **changes: Any) -> CacheSettings:
     """Patient, as two busy cores need it, but a level that fails is tried again soon."""
     settings = CacheSettings(folder, memory_bytes=4 << 20, disk_bytes=16 << 20, redis_url=url, key=KEY)
-    return replace(settings, timeout_s=2.0, open_s=0.1, **changes)
+    return replace(settings, timeout_s=8.0, open_s=0.1, **changes)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The cache: memory, disk and Redis as one. docs/cache.md says what it promises."""
+"""The cache: memory, disk and Redis as one. docs/cache.md documents its promises."""
 
 from resources.cache.cache import AsyncCache, Cache
 from resources.cache.opening import CacheSettings, close_cache, close_caches, open_cache

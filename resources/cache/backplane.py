@@ -9,7 +9,8 @@ from typing import Any
 from resources.cache.drivers import drive
 from resources.cache.local_levels import LocalLevels
 from resources.cache.redis_client import SyncClient, translated, wait_without_limit, wake
-from resources.cache.redis_level import RedisLevel, Refused, Unreachable
+from resources.cache.redis_errors import Refused, Unreachable
+from resources.cache.redis_level import RedisLevel
 
 BEAT_S = 1.0  # how soon a Redis that hangs is noticed, and how often leases are renewed
 RETRY_S = 0.25

@@ -18,7 +18,7 @@ def drive(work: Coroutine[Any, Any, T]) -> T:
         work.send(None)
     except StopIteration as done:
         return done.value
-    raise RuntimeError("the cache for threads was given something that waits in an event loop")
+    raise RuntimeError("the cache for threads got a coroutine that waits in an event loop")
 
 
 class SyncDriver:

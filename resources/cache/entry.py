@@ -6,7 +6,7 @@ from typing import Any
 
 from resources.cache.envelope import Payload, Versions, decode
 
-TRUST_S = 60.0  # beside a Redis, how long memory and disk believe a mutable value that was not checked again
+TRUST_S = 60.0  # beside a Redis, how long memory and disk trust a mutable value that was not checked again
 OVERHEAD = 400  # bytes of the objects around a value
 _SHARED = (str, bytes, int, float, bool, type(None))
 
@@ -38,7 +38,7 @@ class Entry:
         self.checked_at = self.trusted_until = float("inf")
 
     def trust_since(self, checked_at: float) -> None:
-        """Bounds how long the value is believed, since it may change elsewhere unheard."""
+        """Bounds how long the value is trusted, since it may change elsewhere unheard."""
         self.checked_at, self.trusted_until = checked_at, checked_at + TRUST_S
         self.served_until = min(self.fresh_until, self.trusted_until)
 

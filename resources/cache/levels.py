@@ -30,7 +30,8 @@ class Levels:
             return stale
         for read, is_remote in ((local.from_disk, False), (self._from_redis, True)):
             entry = await read(key, namespace, seen)
-            if entry is not None and await self.is_valid(entry):
+            # a change of the key that is heard during the read bars the value from memory, not from this caller
+            if entry is not None and local.is_trusted(entry) and await self._has_valid_tags(entry):
                 if entry.is_fresh():
                     local.promote(key, entry, to_disk=is_remote)
                     return entry
@@ -63,19 +64,19 @@ class Levels:
 
     async def is_valid(self, entry: Entry) -> bool:
         """Whether it may be served: neither its key nor one of its tags has changed since it was made."""
-        local = self.local
-        if not local.is_current(entry):
-            return False
-        verdict = local.judge(entry)
-        if verdict is None:
-            tags = [tag for tag, _ in entry.versions]
-            found = await self._ask_versions(tags)
-            if found is None and self.redis is not None and entry.is_trusted:
-                verdict = self.redis.pending.tags.keys().isdisjoint(tags)
-            else:
-                found = found or local.tags.known_or_assumed(tags)
-                verdict = all(found[tag] == version for tag, version in entry.versions)
-        return verdict and local.is_current(entry)
+        current = self.local.is_current
+        return current(entry) and await self._has_valid_tags(entry) and current(entry)
+
+    async def _has_valid_tags(self, entry: Entry) -> bool:
+        verdict = self.local.judge(entry)
+        if verdict is not None:
+            return verdict
+        tags = [tag for tag, _ in entry.versions]
+        found = await self._ask_versions(tags)
+        if found is None and self.redis is not None and entry.is_trusted:
+            return self.redis.pending.tags.keys().isdisjoint(tags)
+        found = found or self.local.tags.known_or_assumed(tags)
+        return all(found[tag] == version for tag, version in entry.versions)
 
     async def versions(self, tags: Sequence[str], new: int = 0) -> Versions:
         """The versions of tags as they are now; a tag that has none gets `new`, or the next."""

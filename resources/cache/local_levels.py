@@ -51,8 +51,11 @@ class LocalLevels:
 
     def is_current(self, entry: Entry) -> bool:
         """Whether its key has not changed since it was read, as far as this process has heard."""
-        is_unchanged = self._words[entry.slot] == entry.seen
-        return is_unchanged and entry.checked_at >= self.listening_since and entry.is_usable()
+        return self._words[entry.slot] == entry.seen and self.is_trusted(entry)
+
+    def is_trusted(self, entry: Entry) -> bool:
+        """Whether changes of its key would have been heard since it was checked, and its life is not over."""
+        return entry.checked_at >= self.listening_since and entry.is_usable()
 
     async def from_disk(self, key: str, namespace: Namespace, seen: int) -> Entry | None:
         """`seen`: the number of the key's slot before the first level was read."""
@@ -68,7 +71,7 @@ class LocalLevels:
     def opened(
         self, key: str, namespace: Namespace, level: str, sealed: bytes, seen: int, left_ms: int | None = None
     ) -> Entry | None:
-        """The entry; None if it is invalid or has expired. `left_ms`: what Redis says is left of its life."""
+        """The entry; None if it is invalid or has expired. `left_ms`: what is left of its life in Redis."""
         try:
             header, payload = unseal(self.secret, key, level, sealed)
             value = decode(payload, namespace.kind)
@@ -84,7 +87,7 @@ class LocalLevels:
         return entry
 
     def place(self, key: str, entry: Entry, namespace: Namespace, seen: int, checked_at: float) -> None:
-        """Says which number an entry depends on, and how long it is believed."""
+        """Sets which number an entry depends on, and how long it is trusted."""
         entry.slot, entry.seen = self.board.slot(key), seen
         if self.has_redis and not namespace.immutable:
             entry.trust_since(checked_at)

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
-from resources.cache.redis_level import NoScript, Refused, Unreachable
+from resources.cache.redis_errors import NoScript, Refused, Unreachable
 
 MAX_CONNECTIONS = 16
 
@@ -67,7 +67,7 @@ class RedisClient(ABC):
 
 
 def translated(error: Exception) -> Exception:
-    """With what the server says, whose first word redis-py takes away."""
+    """The error with the server's own message, the first word of which redis-py removes."""
     code = getattr(error, "status_code", None)
     reason = f"it refuses: {code} {error}" if code else f"it cannot be reached: {error or type(error).__name__}"
     if isinstance(error, ResponseError):
@@ -105,7 +105,7 @@ class SyncClient(RedisClient):
         except NoConnection:
             if not is_new:
                 raise
-            connection.connect()  # a server with too many clients says so and hangs up: this reads what it says
+            connection.connect()  # a server with too many clients sends its refusal and hangs up: this reads it
         return connection.read_response()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from resources.cache import redis_scripts as scripts
 from resources.cache.breaker import Breaker
 from resources.cache.change_board import UNHEARD_UNTIL, ChangeBoard
+from resources.cache.redis_errors import NoScript, Refused, Unreachable
 from resources.cache.stats import LevelStats
 
 if TYPE_CHECKING:
@@ -26,18 +27,6 @@ UNHEARD_S = 2.0  # how long Redis is not read after it failed to hear a change; 
 LEASE_MS = 3_000  # renewed every second by the process that holds it
 UNAVAILABLE: Any = object()  # the answer where Redis could not be asked
 log = logging.getLogger("crates.cache")
-
-
-class Unreachable(Exception):
-    """No answer came in time, or the connection has ended, or Redis takes no command: no password, loading."""
-
-
-class Refused(Exception):
-    """Redis answers, but not this command: out of memory, read-only, no permission."""
-
-
-class NoScript(Refused):
-    """Redis does not know the script any more."""
 
 
 class Pending:
@@ -67,7 +56,7 @@ class Pending:
 
 
 class RedisLevel:
-    """Where Redis is, how it does and what is asked of it. UNAVAILABLE stands for no answer."""
+    """Where Redis is, how it does and what is asked of it. UNAVAILABLE means no answer."""
 
     client: "RedisClient"  # for threads, or for one event loop: see `with_client`
 

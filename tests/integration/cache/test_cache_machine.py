@@ -96,7 +96,7 @@ class Rig:
         """Waits until Redis answers and each process has heard what the other has done up to now."""
         self.repair()
         for here, there in (self.peers, reversed(self.peers)):
-            # the second time the other has the marker in its memory, so it has to be told
+            # the second time the other has the marker in its memory, so it has to hear of the change
             for _ in range(2):
                 self.values += 1
                 assert until(lambda here=here, there=there: self._passed(here, there), SETTLED_S), "it does not hear"
@@ -223,19 +223,21 @@ class Machine(RuleBasedStateMachine):
         }
         return self.command(calls[what]), number
 
-    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, said_by_factory=st.booleans())
-    def get_or_set(self, process: int, key: str, tags: tuple[str, ...], size: int, said_by_factory: bool) -> None:
-        number, call = self.making(key, tags, size, said_by_factory)
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, by_factory=st.booleans())
+    def get_or_set(self, process: int, key: str, tags: tuple[str, ...], size: int, by_factory: bool) -> None:
+        number, call = self.making(key, tags, size, by_factory)
         found = self.ask(process, call)
         self.made(process, key, number, tags, found)
 
-    def making(self, key: str, tags: tuple[str, ...], size: int, said: bool, seconds: float = 0.0) -> tuple[int, str]:
+    def making(
+        self, key: str, tags: tuple[str, ...], size: int, by_factory: bool, seconds: float = 0.0
+    ) -> tuple[int, str]:
         """The number of the value that is made, and the call."""
         number, value = self.new_value(size)
         full = self.tags(tags)
-        made = f"FactoryResult({value}, tags={full})" if said else value
+        made = f"FactoryResult({value}, tags={full})" if by_factory else value
         factory = f"making({made}, {seconds})"
-        return number, f"number({self.command(f'get_or_set({key!r}, {factory}, tags={() if said else full})')})"
+        return number, f"number({self.command(f'get_or_set({key!r}, {factory}, tags={() if by_factory else full})')})"
 
     def made(self, process: int, key: str, number: int, tags: tuple[str, ...], found: Any) -> None:
         assert found is not None, self.trace()
@@ -244,7 +246,7 @@ class Machine(RuleBasedStateMachine):
             return
         before = {*self.written[key]}
         self.written[key][number] = tags
-        # what was made and not kept, since a flush took its lease, ends nothing
+        # what was made and not cached, since a flush took its lease, ends nothing
         if self.ask(process, f"number({self.command(f'get({key!r})')})") == number:
             self.end(process, before)
 
@@ -262,14 +264,14 @@ class Machine(RuleBasedStateMachine):
             self.check(process, key, found)
         self.get_in_both(key)
 
-    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, said=st.booleans(), pause=pauses, what=changes)
+    @rule(process=processes, key=keys, tags=tag_sets, size=sizes, by_factory=st.booleans(), pause=pauses, what=changes)
     def make_meanwhile(
-        self, process: int, key: str, tags: tuple[str, ...], size: int, said: bool, pause: float, what: str
+        self, process: int, key: str, tags: tuple[str, ...], size: int, by_factory: bool, pause: float, what: str
     ) -> None:
         """One makes a value while the other ends all that there is: what began before is over, too."""
         before = {*self.written[key]}
         allowed = before - self.over[process]
-        number, call = self.making(key, tags, size, said, 0.006)
+        number, call = self.making(key, tags, size, by_factory, 0.006)
         maker = self.rig.peers[process]
         maker.send(f"({call}, span)")
         time.sleep(pause)
