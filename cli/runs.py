@@ -25,6 +25,7 @@ from assets.partitions import ALL_SHARDS, LATEST, SHARD_PARTITIONS
 from assets.schemas import TABLES
 from cli.errors import CommandFailed
 from cli.interrupts import is_interrupted
+from cli.run_origin import NO_RETRY, link_next_run
 from pipeline_defs.instance import process_tags, register_dates, register_snapshots
 from pipeline_defs.jobs import enrich_texts, load_snapshot
 from resources.common.settings import PROJECT, Settings
@@ -33,8 +34,6 @@ from resources.warehouse.table_store import TableStore
 
 PlannedRun: TypeAlias = "tuple[str, str | None]"  # job and partition key
 
-# links a run of the command line to its job in the UI (workspace.yaml names the location)
-SHOWN_WITH_JOB = {".dagster/repository": "__repository__@crates"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 INPUTS_TAG = "crates/inputs"  # hash of what a run's tables are computed from
 CODE = ("assets", "enrichment", "ml", "resources")
@@ -162,11 +161,12 @@ def _execute(
     job, key = run
     run_id = str(uuid.uuid4())
     instance.add_event_listener(run_id, lambda e: None if e.is_dagster_event else on_message(e.user_message))
+    link_next_run(instance, job)
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=key,
         run_config=QUIET,
-        tags={**process_tags(), **SHOWN_WITH_JOB, **tags, **(ALL_SHARDS if job == enrich_texts.name else {})},
+        tags={**process_tags(), **NO_RETRY, **tags, **(ALL_SHARDS if job == enrich_texts.name else {})},
         raise_on_error=False,
         run_id=run_id,
     )

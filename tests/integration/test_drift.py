@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from assets.predictions.drift import drifted_targets, nothing_drifted
+from assets.predictions.drift import drifted_targets, no_retraining_needed
+from assets.schemas.drift import DRIFT
 from assets.schemas.features import FEATURES, LABELS
 from assets.schemas.predictions import PREDICTIONS
 from ml.drift import MAX_PSI, MIN_SHARE, calibration_error, predicted_to_observed, stability_index
@@ -144,7 +145,7 @@ def drift_of(resources: Resources) -> pd.DataFrame:
 
 
 def checked(resources: Resources) -> AssetCheckResult:
-    found = nothing_drifted(resources.store, resources.sessions)
+    found = no_retraining_needed(resources.store, resources.sessions)
     assert isinstance(found, AssetCheckResult)
     return found
 
@@ -177,6 +178,18 @@ def test_drift_of_inputs_and_scores_is_reported(tmp_path: Path) -> None:
     assert result.metadata["needs_retraining"].value == TARGET
     for words in ("input versions: ", "score probability: ", "(threshold 0.25)"):
         assert words in str(result.metadata[TARGET].value)
+
+
+def test_one_drifted_input_is_listed_without_a_warning(tmp_path: Path) -> None:
+    made = warehouse(tmp_path, crates(4))
+    rows = build("drift", AS_OF, made).rows.to_pandas()
+    name = sorted(MODEL.inputs)[0]
+    rows.loc[rows["name"] == name, "is_drifted"] = True
+    made.store.publish(DRIFT, AS_OF, pa.Table.from_pandas(rows, DRIFT.arrow, preserve_index=False))
+    result = checked(made)
+    assert result.passed
+    assert f"input {name}: " in str(result.metadata[TARGET].value)
+    assert result.metadata["needs_retraining"].value == ""
 
 
 def test_miscalibration_is_drift(tmp_path: Path) -> None:

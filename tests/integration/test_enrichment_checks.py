@@ -53,10 +53,10 @@ def wrote_check(resources: Resources) -> AssetCheckResult:
     return found
 
 
-def test_without_a_model_the_warning_has_the_command(without_model: Resources) -> None:
+def test_without_a_model_the_check_passes_and_has_the_command(without_model: Resources) -> None:
     build("enrichments", SHARD, without_model)
     found = wrote_check(without_model)
-    assert (found.passed, found.severity) == (False, AssetCheckSeverity.WARN)
+    assert (found.passed, found.severity) == (True, AssetCheckSeverity.WARN)
     assert "crates model fetch" in (found.description or "")
 
 

@@ -73,7 +73,7 @@ def test_score_snapshot_takes_a_loaded_snapshot_to_scores(demo: Demo, tmp_path: 
     assert {check.asset_key.to_user_string() for check in checks} >= {"features", "predictions", "scores", "drift"}
     errors = [check for check in checks if check.severity == AssetCheckSeverity.ERROR and not check.passed]
     assert errors == []
-    assert "nothing_drifted" in {check.check_name for check in checks}
+    assert "no_retraining_needed" in {check.check_name for check in checks}
     after, expected = published(settings.data), published(demo.settings.data)
     assert {key: after[key] for key in expected} == expected
 
