@@ -89,7 +89,7 @@ def test_killed_run_is_completed_by_the_next(tmp_path: Path, demo: Demo) -> None
     run_to_end(SHORT, data, registry)
     made = published(data)
     assert len(made) > len(left)
-    assert {key.partition("/")[0] for key in made} >= {"dependencies", "features", "culprits"}
+    assert {key.partition("/")[0] for key in made} >= {"dependencies", "features", "labels"}
     check_completed(data, {key: undisturbed[key] for key in made}, f"killed after {tables} tables")
 
 

@@ -150,7 +150,7 @@ def older(home: Path, server: CratesIoServer, dump: Dump, next_day: Refreshed) -
 @pytest.fixture(scope="module")
 def unavailable(home: Path, server: CratesIoServer, older: Refreshed) -> Refreshed:
     """The server answers 503."""
-    server.faults[DUMP] = [Fault(status=503)] * 5
+    server.faults[DUMP] = [Fault(status=503, retry_after="1")] * 5
     return refresh(home, server)
 
 

@@ -258,7 +258,7 @@ def test_lineage_reads_left_to_right(ui: Ui, page: Page) -> None:
 def test_asset_page_explains_the_table(ui: Ui, page: Page) -> None:
     open_features(page, ui, "overview")
     expect(page.get_by_text(FEATURES.grain)).to_be_visible()
-    expect(page.get_by_text("Leak-proof: adding or removing any fact")).to_be_visible()
+    expect(page.get_by_text("Leak-proof: adding or removing facts")).to_be_visible()
     for kind in ("DuckDB", "Parquet", "SQL"):
         expect(page.get_by_text(kind, exact=True).first).to_be_visible()
     for heading, value in (("Group", "features"), ("Owners", "crates"), ("Storage", "catalog.main.features")):
