@@ -35,7 +35,7 @@ from resources.warehouse.table_store import TableStore
 PlannedRun: TypeAlias = "tuple[str, str | None]"  # job and partition key
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-INPUTS_TAG = "crates/inputs"  # hash of what a run's tables are computed from
+INPUTS_TAG = ".dagster/crates_inputs"  # hash of what a run's tables are computed from
 CODE = ("assets", "enrichment", "ml", "resources")
 UNFINISHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
 

@@ -59,6 +59,9 @@ def test_only_runs_whose_tables_are_missing_or_of_other_inputs_are_executed(
     assert missing_runs(defs, instance, store, RUNS, inputs) == RUNS
     execute_runs(defs, instance, RUNS, Console(file=shown), inputs)
     assert [line.rpartition(":")[0] for line in shown.getvalue().splitlines()] == [" ".join(map(str, r)) for r in RUNS]
+    # without an origin the UI's timeline does not show a run
+    origins = [run.remote_job_origin for run in instance.get_runs()]
+    assert {origin and origin.repository_origin.get_label() for origin in origins} == {"__repository__@crates"}
     assert missing_runs(defs, instance, store, RUNS, inputs) == []
     assert missing_runs(defs, instance, store, [*RUNS, ("train_predictor", None)], inputs) == [
         ("train_predictor", None)
