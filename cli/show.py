@@ -99,7 +99,7 @@ def _dependents(crates: int, projects: int) -> str:
         return "No crate builds on it."
     return (
         f"{'1 crate builds' if crates == 1 else f'{crates:,} crates build'} on it, "
-        f"of {'1 other project' if projects == 1 else f'{projects:,} other projects'}."
+        f"from {'1 other project' if projects == 1 else f'{projects:,} other projects'}."
     )
 
 

@@ -53,7 +53,7 @@ def picture(output: str, title: str) -> str:
 
 
 def main() -> None:
-    crate = sys.argv[1] if len(sys.argv) > 1 else "glutin"
+    crate = sys.argv[1] if len(sys.argv) > 1 else "tokio-core"
     crates = str(Path(sys.executable).with_name("crates"))
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(picture(terminal_output([crates, "show", crate]), f"crates show {crate}"))

@@ -35,7 +35,7 @@ select
         'value': if(s.member is null, s.crates, null)::double,
         'effect': l.level * s.events::double / 1e15,
         'words': format(
-            '{}: {:.0f}% of the risk',
+            '{}: {:.0f}% of the dependency risk',
             coalesce('Builds with ' || s.member, s.crates || if(s.crates = 1, ' other crate', ' other crates') || ' in its build'),
             100 * s.events::double / s.total::double
         )

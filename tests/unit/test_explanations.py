@@ -123,7 +123,7 @@ def test_the_five_riskiest_crates_of_a_build_are_named(builds: tuple[pd.DataFram
         assert ("others" in rows.index) == (size > 5)
         first = held.iloc[0]
         share = 100 * first["events"] / held["events"].sum()
-        assert rows.loc[first["crate"], "words"] == f"Builds with {first['crate']}: {share:.0f}% of the risk"
+        assert rows.loc[first["crate"], "words"] == f"Builds with {first['crate']}: {share:.0f}% of the dependency risk"
     assert evidence[evidence["crate"] == "root00"]["words"].tolist() == ["Builds with no other crate"]
     assert evidence["words"].str.startswith("1 other crate in its build: ").sum() == 1
     assert evidence["words"].str.startswith("6 other crates in its build: ").sum() == 1

@@ -60,7 +60,7 @@ def files(folder: Path) -> dict[str, int]:
 def test_show_says_what_is_wrong_and_who_must_act(data: Path) -> None:
     done = run(data, "show", "tokio")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("tokio 1.2.3: What tokio is for\n9,000 crates build on it, of 4,500 other projects.")
+    assert done.stdout.startswith("tokio 1.2.3: What tokio is for\n9,000 crates build on it, from 4,500 other projects.")
     assert "As of 2026-11-20. Last release 3 days earlier." in done.stdout
     for label in ("Maintenance", "Popularity", "Security risk", "Dependency risk", "Quality"):
         assert len(re.findall(rf"^{label}  ", done.stdout, re.MULTILINE)) == 1, label
