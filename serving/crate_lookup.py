@@ -127,7 +127,13 @@ def _reader(store: TableStore) -> Iterator[Callable[[str], dict[str, Any] | None
 
         def read(name: str) -> dict[str, Any] | None:
             set_variables(con, crate=name, targets=[target.name for target in TARGETS])
-            row = first_row(con, query)
+            try:
+                row = first_row(con, query)
+            except duckdb.BinderException as error:
+                raise BadInput(
+                    f"the tables in {store.root} were built by an earlier version of this project: run the command "
+                    "that built them again (`crates demo` or `crates refresh`)"
+                ) from error
             return msgspec.json.decode(row[0]) if row else None
 
         yield read

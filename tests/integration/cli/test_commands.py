@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from assets.schemas import TABLES
 from cli.main import BENCHMARKS, crates
 from resources.common.settings import PROJECT, Settings
-from testing.small_warehouse import CRATES, write_warehouse
+from testing.small_warehouse import AS_OF, CRATES, write_warehouse
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 COMMANDS = [[name] for name in crates.commands] + [["model", "fetch"]]
@@ -60,7 +61,9 @@ def files(folder: Path) -> dict[str, int]:
 def test_show_says_what_is_wrong_and_who_must_act(data: Path) -> None:
     done = run(data, "show", "tokio")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("tokio 1.2.3: What tokio is for\n9,000 crates build on it, from 4,500 other projects.")
+    assert done.stdout.startswith(
+        "tokio 1.2.3: What tokio is for\n9,000 crates build on it, from 4,500 other projects."
+    )
     assert "As of 2026-11-20. Last release 3 days earlier." in done.stdout
     for label in ("Maintenance", "Popularity", "Security risk", "Dependency risk", "Quality"):
         assert len(re.findall(rf"^{label}  ", done.stdout, re.MULTILINE)) == 1, label
@@ -125,6 +128,16 @@ def test_misspelt_name_gets_suggestions(data: Path) -> None:
     done = run(data, "show", "tokoi")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: there is no crate 'tokoi' in these tables; did you mean tokio, tokei?\n"
+
+
+def test_tables_of_an_earlier_version_are_an_error_with_the_fix(tmp_path: Path) -> None:
+    store = write_warehouse(replace(Settings.from_env(), data=tmp_path / "data"))
+    culprits = TABLES["culprits"]
+    old = replace(culprits, columns=tuple(column for column in culprits.columns if column.name != "issue"))
+    store.publish(old, AS_OF, old.arrow.empty_table())
+    done = run(tmp_path / "data", "show", "tokio")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "were built by an earlier version of this project: run the command that built them again" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["x\x1b[2Jy", "'; drop view scores; --", "a" * 500, "", "ser de", "--why"])
