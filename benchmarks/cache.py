@@ -216,7 +216,7 @@ def entry_bytes(cache: Cache, key: str) -> bytes:
     full, local = cache.core.prefix + key, cache.core.levels.local
     entry = local.memory.get(full)
     assert entry is not None
-    return local.sealed(full, entry, REDIS)
+    return local.seal_entry(full, entry, REDIS)
 
 
 # --- writes
@@ -290,7 +290,7 @@ def fill_at_once(cache: Cache, client: redis.Redis, keys: Sequence[str]) -> None
         pipeline = client.pipeline(transaction=False)
         for key in keys[start : start + 1_000]:
             full = cache.core.prefix + key
-            pipeline.set(redis_level.entry(full), local.sealed(full, entry, REDIS), px=3_600_000)
+            pipeline.set(redis_level.entry(full), local.seal_entry(full, entry, REDIS), px=3_600_000)
         pipeline.execute()
     without_memory(cache)()
     assert all(cache.get(key) is not None for key in keys[::1000])

@@ -47,7 +47,7 @@ def show_crate(settings: Settings, name: str, why: bool, as_json: bool) -> None:
 
 def _look_up(store: TableStore, settings: Settings, name: str) -> Crate | None:
     try:
-        cache = open_cache(_cache_settings(settings))
+        cache = open_cache(CacheSettings.of(settings))
     except CannotWrite as error:  # a data folder that is read-only can still be read
         logging.getLogger("crates").info("no cache: %s", error)
         return read_crate(store, name)
@@ -196,14 +196,3 @@ def _change(score: dict[str, Any], change: dict[str, Any]) -> str:
     denominator = common_denominator(min(score["worst"], change["worst"]), score["base_rate"])
     before, after = (count(end["worst"], denominator) for end in (score, change))
     return f"{change['change']}; of crates like it with that, {after} of {denominator:,} instead of {before}"
-
-
-def _cache_settings(settings: Settings) -> CacheSettings:
-    return CacheSettings(
-        settings.cache,
-        settings.cache_memory_mb << 20,
-        settings.cache_disk_mb << 20,
-        settings.redis_url,
-        settings.cache_key,
-        settings.redis_timeout_ms / 1000,
-    )

@@ -42,7 +42,7 @@ class Resources:
 
 def build_resources(settings: Settings) -> Resources:
     """The resources of one installation."""
-    cache = build_cache(settings)
+    cache = CacheSettings.of(settings)
     return Resources(
         store=TableStore(root=str(settings.warehouse)),
         catalog=Catalog(path=str(settings.catalog)),
@@ -64,18 +64,6 @@ def build_resources(settings: Settings) -> Resources:
         ),
         journal=ReplyJournal(folder=str(settings.replies)),
         cache=cache,
-    )
-
-
-def build_cache(settings: Settings) -> CacheSettings:
-    """The cache of responses and computed values."""
-    return CacheSettings(
-        folder=settings.cache,
-        memory_bytes=settings.cache_memory_mb << 20,
-        disk_bytes=settings.cache_disk_mb << 20,
-        redis_url=settings.redis_url,
-        key=settings.cache_key,
-        timeout_s=settings.redis_timeout_ms / 1000,
     )
 
 

@@ -30,8 +30,8 @@ _PR_SET_PDEATHSIG = 1
 # shorter than in production: a hung Redis is noticed sooner, and a lease of a killed process ends sooner
 QUICK = """
 from resources.cache import backplane, redis_level
-backplane.BEAT_S, backplane.RETRY_S = 0.25, 0.05
-redis_level.LEASE_MS, redis_level.UNHEARD_S = 1500, 0.5
+backplane.HEARTBEAT_S, backplane.RETRY_S = 0.25, 0.05
+redis_level.LEASE_MS, redis_level.OUTDATED_S = 1500, 0.5
 """
 exec(QUICK)
 

@@ -1,6 +1,6 @@
-"""Hears from Redis what other processes changed, and renews leases.
+"""Receives the changes of other processes over Redis pub/sub, and renews leases.
 
-Pub/sub loses what is sent while a connection is down, so after each connection memory is cleared.
+Pub/sub loses messages while a connection is down, so memory is cleared after each connection.
 """
 
 import threading
@@ -8,77 +8,81 @@ from typing import Any
 
 from resources.cache.drivers import drive
 from resources.cache.local_levels import LocalLevels
-from resources.cache.redis_client import SyncClient, translated, wait_without_limit, wake
+from resources.cache.redis_client import SyncClient, convert_error, disable_read_timeout, interrupt
 from resources.cache.redis_errors import Refused, Unreachable
 from resources.cache.redis_level import RedisLevel
 
-BEAT_S = 1.0  # how soon a Redis that hangs is noticed, and how often leases are renewed
+HEARTBEAT_S = 1.0  # interval of heartbeats: they detect a Redis that hangs, and renew leases
 RETRY_S = 0.25
-PATIENCE_S = 1.0  # beyond the timeout: a late beat is no reason to clear memory
+EXTRA_TIMEOUT_S = 1.0  # added to the timeout of heartbeats: a late answer must not clear memory
 MAX_MESSAGE_BYTES = 4096
 
 
 class Backplane:
-    """Two threads: one listens, one finds out whether the connection is still good."""
+    """Runs two threads: one receives messages, one checks that Redis still answers."""
 
     def __init__(self, redis: RedisLevel, local: LocalLevels) -> None:
         self._local, self._client = local, SyncClient(redis.url, redis.timeout_s)
-        self._redis = redis.with_client(SyncClient(redis.url, redis.timeout_s + PATIENCE_S))
+        self._redis = redis.with_client(SyncClient(redis.url, redis.timeout_s + EXTRA_TIMEOUT_S))
         self._connection: Any = None
-        self._ended, self._listens = threading.Event(), threading.Event()
-        self._threads = [threading.Thread(target=run, name="cache", daemon=True) for run in (self._listen, self._beat)]
+        self._ended, self._subscribed = threading.Event(), threading.Event()
+        self._threads = [
+            threading.Thread(target=run, name="cache", daemon=True) for run in (self._listen, self._heartbeat)
+        ]
         for thread in self._threads:
             thread.start()
 
-    def wait(self, seconds: float) -> bool:
-        """Whether it listens, at the latest after `seconds`."""
-        return self._listens.wait(seconds)
+    def wait_until_subscribed(self, seconds: float) -> bool:
+        """Waits at most `seconds` for the subscription; returns whether it is active."""
+        return self._subscribed.wait(seconds)
 
     def close(self) -> None:
         self._ended.set()
-        wake(self._connection)
+        interrupt(self._connection)
         for thread in self._threads:
-            thread.join(2 * BEAT_S)
+            thread.join(2 * HEARTBEAT_S)
         self._redis.client.close()
 
     def _listen(self) -> None:
         while not self._ended.is_set():
             connection = self._connection = self._client.connect()
             try:
-                drive(self._client.ask(connection, "SUBSCRIBE", self._redis.channel))
-                wait_without_limit(connection)
-                self._local.listens_now()
+                drive(self._client.execute_on(connection, "SUBSCRIBE", self._redis.channel))
+                disable_read_timeout(connection)
+                self._local.clear_after_gap()
                 self._redis.reported.clear()
-                self._listens.set()
+                self._subscribed.set()
                 while not self._ended.is_set():
                     message: Any = connection.read_response()
-                    self.hear(message[-1])
-            except Exception as error:  # whatever it is: a cache that no longer listens would serve outdated values
+                    self.handle(message[-1])
+            except (
+                Exception
+            ) as error:  # any error ends in a new connection: without messages outdated values would be served
                 if not self._ended.is_set():
-                    self._redis.report(error if isinstance(error, Unreachable | Refused) else translated(error))
+                    self._redis.report(error if isinstance(error, Unreachable | Refused) else convert_error(error))
             finally:
                 connection.disconnect()
             self._ended.wait(RETRY_S)
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         known = None
-        while not self._ended.wait(BEAT_S):
+        while not self._ended.wait(HEARTBEAT_S):
             try:
-                birth = drive(self._redis.beat())
-                if known not in (None, birth):
-                    self._local.listens_now()  # Redis was flushed: versions of tags are others
-                known = birth
+                epoch = drive(self._redis.heartbeat())
+                if known not in (None, epoch):
+                    self._local.clear_after_gap()  # Redis was flushed, and tags have new versions
+                known = epoch
             except Refused as error:
                 self._redis.report(error)
             except Unreachable as error:
                 self._redis.report(error)
-                wake(self._connection)
+                interrupt(self._connection)
 
-    def hear(self, message: Any) -> None:
-        """A key with the disk whose processes know already, or a tag with its version; anything else is ignored."""
+    def handle(self, message: Any) -> None:
+        """Applies a changed key (unless this disk has the change) or an invalidated tag; ignores other messages."""
         text = message[:MAX_MESSAGE_BYTES].decode(errors="replace") if isinstance(message, bytes) else ""
         match text.split("\0"):
             case ["k", disk, key] if disk != str(self._local.board.identity):
                 self._local.delete(key)
             case ["t", version, tag] if version.isdecimal() and len(version) < 19:
-                self._local.tags.move({tag: int(version)})
+                self._local.tags.invalidate({tag: int(version)})

@@ -1,4 +1,4 @@
-"""A circuit breaker: bounds what a failing level can cost."""
+"""A circuit breaker: limits the time that a failing level can cost."""
 
 import threading
 import time
@@ -7,10 +7,11 @@ MAX_FAILURES = 3
 
 
 class Breaker:
-    """Closed: the level is used. Open: it is not, for `open_s`; then one caller may try it.
+    """While it is closed, the level is used. It stays open for `open_s` seconds; then one caller may try the level.
 
-    It opens after MAX_FAILURES in a row, or when calls that failed or were slow (over a fifth of `max_lost_s`) have
-    lost `max_lost_s` seconds. A call takes at most that long, so a failing level costs at most twice that.
+    It opens after MAX_FAILURES in a row, or when calls that failed or were slow (over a fifth of `max_lost_s`) took
+    more than `max_lost_s` seconds together. A call takes at most that long, so a failing level costs at most twice
+    that.
     """
 
     def __init__(self, open_s: float, max_lost_s: float) -> None:
@@ -19,18 +20,18 @@ class Breaker:
         self._lock = threading.Lock()
 
     def admits(self) -> bool:
-        """Whether the level may be used now."""
+        """Returns whether the level may be used now."""
         if not self._until:
             return True
         with self._lock:
             now = time.monotonic()
             is_first = now >= self._until
             if is_first:
-                self._until = now + self.open_s  # the others wait for what this caller finds
+                self._until = now + self.open_s  # other callers skip the level until this call has ended
             return is_first
 
     def record(self, seconds: float, *, failed: bool) -> None:
-        """How a call ended."""
+        """Records the duration of a call, and whether it failed."""
         if not failed and not (self._until or self._failures or self._lost_s) and seconds <= self._max_lost_s / 5:
             return
         with self._lock:

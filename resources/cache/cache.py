@@ -1,6 +1,6 @@
-"""The cache for threads."""
+"""The cache for threads: the policy of `AsyncCache`, with blocking calls."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from resources.cache.async_cache import AsyncCache, decorator
@@ -10,7 +10,7 @@ from resources.cache.options import Namespace, Options
 
 
 class Cache:
-    """The cache of one namespace. `AsyncCache` documents what the methods do; here factories are plain functions."""
+    """The cache of one namespace. `AsyncCache` documents the methods; here factories are plain functions."""
 
     def __init__(self, core: AsyncCache) -> None:
         self.core = core
@@ -20,12 +20,12 @@ class Cache:
     def namespace(
         self, name: str, *, version: int = 1, kind: Any = Any, immutable: bool = False, **options: Any
     ) -> "Cache":
-        """The cache of another namespace, on the same levels: see Namespace and Options. Raises ValueError."""
+        """Returns the cache of another namespace on the same levels. See Namespace and Options. Raises ValueError."""
         core, namespace = self.core, Namespace(name, version, kind, immutable)
         return Cache(AsyncCache(core.levels, core.driver, core.flights, namespace, Options(**options)))
 
     def asynchronous(self) -> AsyncCache:
-        """The same namespace for the running event loop."""
+        """Returns the cache of the same namespace for the running event loop."""
         core, redis = self.core, self.core.levels.redis
         if redis is not None:
             from resources.cache.redis_client import AsyncClient
@@ -53,8 +53,8 @@ class Cache:
     def clear(self) -> None:
         drive(self.core.clear())
 
-    def warm(self, items: Mapping[str, Any] | Iterable[str], *, tags: Iterable[str] = ()) -> int:
-        return drive(self.core.warm(items, tags=tags))
+    def warm(self, keys: Iterable[str]) -> int:
+        return drive(self.core.warm(keys))
 
     def cached(self, key: Callable[..., str], *, tags: Iterable[str] = (), **options: Any) -> Any:
         return decorator(self, key, tags, options)

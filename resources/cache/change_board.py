@@ -1,7 +1,7 @@
-"""A page of numbers that all processes of one disk level share: a change of a key or a tag is seen there in 70 ns.
+"""Change numbers in memory that all processes of one disk level share. A process reads one in 70 ns.
 
-Each key has one of SLOTS numbers, and all tags have one. A process reads the number before it reads a value from a
-slower level; its memory may serve the value while the number is the same. Two keys of one slot cost a miss, no more.
+A key maps to one of SLOTS numbers; all tags share one number. A process reads the number before it reads a value from
+a slower level, and serves the value from memory while the number is the same. Two keys in one slot only cause misses.
 """
 
 import mmap
@@ -12,30 +12,31 @@ from array import array
 from pathlib import Path
 
 SLOTS = 1 << 17
-TAGS, UNUSABLE, IDENTITY, UNHEARD_UNTIL, _FIRST_SLOT = 0, 1, 2, 3, 4
+TAGS, UNUSABLE, IDENTITY, REDIS_OUTDATED_UNTIL, _FIRST_SLOT = 0, 1, 2, 3, 4
 BYTES = 8 * (_FIRST_SLOT + SLOTS)
 
 
 class ChangeBoard:
-    """`path` is None for a cache without a disk level: the numbers are then of this process alone."""
+    """The change numbers in the file `path`. Without a disk level `path` is None: only this process uses them."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.words = memoryview(array("Q", bytes(BYTES))) if path is None else _mapped(path)
-        self.identity = self.words[IDENTITY] = self.words[IDENTITY] or random.getrandbits(63) | 1
+        self.numbers = memoryview(array("Q", bytes(BYTES))) if path is None else _mapped(path)
+        self.identity = self.numbers[IDENTITY] = self.numbers[IDENTITY] or random.getrandbits(63) | 1
 
     def slot(self, key: str) -> int:
+        """Returns the index of the key's number."""
         return _FIRST_SLOT + zlib.crc32(key.encode()) % SLOTS
 
     def change(self, slot: int) -> int:
-        """Sets a number that the slot never had."""
-        number = self.words[slot] = random.getrandbits(63) | 1
+        """Sets a new random number, so that values read before are not served; returns it."""
+        number = self.numbers[slot] = random.getrandbits(63) | 1
         return number
 
 
 def _mapped(path: Path) -> memoryview:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # written, not only extended: on a full disk a page that exists can still be changed
+        # the zeros are written, since on a full disk only allocated pages can be changed
         if os.fstat(descriptor).st_size < BYTES:
             os.pwrite(descriptor, bytes(BYTES), 0)
             os.fsync(descriptor)

@@ -1,7 +1,8 @@
-"""The disk level: LMDB, shared by the processes of one machine, within a size in bytes.
+"""The disk level: an LMDB database of limited size that the processes of one machine share.
 
-Beside the entries it holds their order (the oldest are evicted first; one that was read since is spared once) and,
-where there is no Redis, the versions of tags. Each change is one transaction, so a killed process leaves nothing torn.
+It stores the entries, their order, and without Redis the versions of tags. The oldest entry is evicted first; an entry
+that was read meanwhile is number to the end once. Each change is one transaction, so a killed process leaves no partial
+change.
 """
 
 import struct
@@ -26,20 +27,20 @@ T = TypeVar("T")
 
 
 class DiskLevel:
-    """Bytes by key under `folder`, at most about `limit` bytes; not on NFS. A method returns None where LMDB fails."""
+    """Stores bytes by key in `folder`, at most about `limit` bytes; not on NFS. Methods return None if LMDB fails."""
 
     def __init__(self, folder: Path, limit: int, stats: LevelStats) -> None:
-        """Raises ERRORS."""
+        """Opens the database. Raises ERRORS."""
         self.limit, self._stats = max(limit, MIN_BYTES), stats
         self.max_value = self.limit // 8
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # twice the limit: eviction needs pages too. writemap would end the process on a full disk (SIGBUS)
+        # eviction needs pages, too, so the map has twice the limit. writemap would raise SIGBUS on a full disk
         self._env = lmdb.open(
             str(folder), map_size=2 * self.limit, max_dbs=3, max_readers=512, writemap=False, sync=False, metasync=False
         )
         self._page = self._env.stat()["psize"]
         if (folder / "data.mdb").stat().st_size < self._page * (self._env.info()["last_pgno"] + 1):
-            self._env.close()  # reading a page that is mapped and missing would end the process
+            self._env.close()  # reading a mapped page beyond the end of the file raises SIGBUS
             raise lmdb.CorruptedError(f"{folder}/data.mdb is shorter than its pages")
         self._env.reader_check()
         self._entries, self._order, self._tags = map(self._env.open_db, (b"entries", b"order", b"tags"))
@@ -50,18 +51,18 @@ class DiskLevel:
 
     def get(self, key: str) -> bytes | None:
         name = key.encode()
-        found = self._transaction(lambda txn: txn.get(name, db=self._entries))
-        if found is None:
+        result = self._transaction(lambda txn: txn.get(name, db=self._entries))
+        if result is None:
             return None
         self._read_lately.add(name)
-        return bytes(found[_U64.size :])
+        return bytes(result[_U64.size :])
 
     def has(self, key: str, sealed: bytes) -> bool | None:
-        """Whether it has this very entry. This does not count as reading it."""
+        """Returns whether the entry has these bytes. The eviction order does not count this as a read."""
         return self._transaction(lambda txn: txn.get(key.encode(), b"", db=self._entries)[_U64.size :] == sealed)
 
     def put(self, key: str, sealed: bytes, may_still: Callable[[], bool]) -> bool | None:
-        """Writes an entry unless `may_still` denies it, which is asked while no other process writes."""
+        """Writes an entry if `may_still()` is true. It is called while no other process can write."""
 
         def put(txn: lmdb.Transaction) -> bool:
             if not may_still():
@@ -77,17 +78,17 @@ class DiskLevel:
         self._transaction(lambda txn: self._remove(txn, key.encode()), write=True, required=True)
 
     def tag_versions(self, tags: Iterable[str], *, bump: bool = False) -> dict[str, int] | None:
-        """The versions of tags; one that has none gets the next."""
+        """Returns the versions of tags. A tag without a version gets a new one; with `bump` every tag does."""
 
         def versions(txn: lmdb.Transaction) -> dict[str, int]:
-            found = {}
+            result = {}
             for tag in tags:
                 stored = txn.get(tag.encode(), db=self._tags)
-                found[tag] = before = _U64.unpack(stored)[0] if stored else 0
+                result[tag] = before = _U64.unpack(stored)[0] if stored else 0
                 if bump or not stored:
-                    found[tag] = next_version(before)
-                    txn.put(tag.encode(), _U64.pack(found[tag]), db=self._tags)
-            return found
+                    result[tag] = next_version(before)
+                    txn.put(tag.encode(), _U64.pack(result[tag]), db=self._tags)
+            return result
 
         return self._transaction(versions, write=True, required=bump)
 
@@ -98,41 +99,44 @@ class DiskLevel:
     def _transaction(
         self, work: Callable[[lmdb.Transaction], T], *, write: bool = False, required: bool = False
     ) -> T | None:
-        """What `work` returns; None if LMDB fails, or has failed lately. `required`: without this change an outdated
-        value could be served, so a failure makes the level unusable for all processes until it can be cleared."""
+        """Returns the result of `work`; None if LMDB fails or the breaker is open.
+
+        `required`: without this change an outdated value could be served. If it fails, the level is unusable for all
+        processes until it can be cleared.
+        """
         if not required and not self._breaker.admits():
             return None
-        started, words = time.monotonic(), self.board.words
+        started, numbers = time.monotonic(), self.board.numbers
         try:
-            if words[UNUSABLE]:
+            if numbers[UNUSABLE]:
                 self._clear()
             with self._env.begin(write=write) as txn:
-                found = work(txn)
+                result = work(txn)
         except ERRORS:
-            words[UNUSABLE] |= required
+            numbers[UNUSABLE] |= required
             self._stats.errors += 1
             self._breaker.record(time.monotonic() - started, failed=True)
             return None
         self._breaker.record(0.0, failed=False)
-        return found
+        return result
 
     def _clear(self) -> None:
         with self._env.begin(write=True) as txn:
             for database in (self._entries, self._order, self._tags):
                 txn.drop(database, delete=False)
-        self.board.words[UNUSABLE] = 0
+        self.board.numbers[UNUSABLE] = 0
         self.board.change(TAGS)
 
     def _remove(self, txn: lmdb.Transaction, name: bytes) -> None:
-        found = txn.pop(name, db=self._entries)
-        if found is not None:
-            txn.delete(found[: _U64.size], db=self._order)
+        result = txn.pop(name, db=self._entries)
+        if result is not None:
+            txn.delete(result[: _U64.size], db=self._order)
 
     def _append(self, txn: lmdb.Transaction, name: bytes, sealed: bytes) -> None:
         with txn.cursor(db=self._order) as cursor:
-            place = _U64.pack(_U64.unpack(cursor.key())[0] + 1 if cursor.last() else 0)
-        txn.put(name, place + sealed, db=self._entries)
-        txn.put(place, name, db=self._order)
+            position = _U64.pack(_U64.unpack(cursor.key())[0] + 1 if cursor.last() else 0)
+        txn.put(name, position + sealed, db=self._entries)
+        txn.put(position, name, db=self._order)
 
     def _evict(self, txn: lmdb.Transaction) -> None:
         with txn.cursor(db=self._order) as oldest:
@@ -149,6 +153,6 @@ class DiskLevel:
             self._read_lately.clear()
 
     def _bytes(self, txn: lmdb.Transaction) -> int:
-        """Of the pages of entries and their order."""
+        """Returns the size of the pages of entries and their order."""
         pages = ("branch_pages", "leaf_pages", "overflow_pages")
         return self._page * sum(txn.stat(db)[kind] for db in (self._entries, self._order) for kind in pages)

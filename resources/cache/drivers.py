@@ -1,4 +1,4 @@
-"""The two ways to wait, by blocking the thread and in asyncio's event loop: one policy serves both."""
+"""The two ways to wait: block the thread, or await in an event loop. The policy in `async_cache` uses either."""
 
 import asyncio
 import inspect
@@ -9,20 +9,20 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-MAX_THREADS = 32  # of background work; beyond that callers do it themselves
+MAX_THREADS = 32  # for background work; beyond that a caller does the work itself
 
 
 def drive(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never suspends."""
+    """Returns the result of a coroutine that never suspends. Raises RuntimeError if it does."""
     try:
         work.send(None)
     except StopIteration as done:
         return done.value
-    raise RuntimeError("the cache for threads got a coroutine that waits in an event loop")
+    raise RuntimeError("a coroutine suspended outside an event loop: use Cache.asynchronous() for coroutine functions")
 
 
 class SyncDriver:
-    """Blocks the thread. Factories are plain functions."""
+    """Waits by blocking the thread. Factories are plain functions."""
 
     def __init__(self) -> None:
         self._threads = threading.BoundedSemaphore(MAX_THREADS)
@@ -60,15 +60,15 @@ class AsyncDriver:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def call(self, factory: Callable[[], Any]) -> Any:
-        made = factory()
-        return await made if inspect.isawaitable(made) else made
+        result = factory()
+        return await result if inspect.isawaitable(result) else result
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     async def wait(self, done: Future[Any], seconds: float | None) -> Any:
         waiting = asyncio.wrap_future(done)
-        # a caller that gives up neither ends the work nor leaves an error that was never retrieved
+        # retrieve the exception, so that asyncio logs nothing when the caller has timed out
         waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         await asyncio.wait([waiting], timeout=seconds)
         if not waiting.done():
@@ -76,7 +76,7 @@ class AsyncDriver:
         return waiting.result()
 
     def start(self, work: Coroutine[Any, Any, None], *, in_background: bool) -> None:
-        # a task of its own in any case: a caller that is cancelled must not take the others' value with it
+        # always a separate task: cancelling one caller must not cancel the factory for the others
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

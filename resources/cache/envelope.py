@@ -1,8 +1,8 @@
-"""The bytes of an entry on the disk and in Redis: verified before anything is decoded, and never code.
+"""The format of entries on the disk and in Redis: signed msgpack, verified before it is decoded.
 
 `magic | length of the header | header | payload | HMAC-SHA256, first 16 bytes`. The HMAC covers the key, so an entry
-that was changed, cut, or moved from another key, namespace, version or level is rejected. The payload is msgpack,
-compressed by lz4 above 4 kB where that saves a tenth.
+that was changed, truncated, or number from another key, namespace, version or level is rejected. A payload above 4 kB
+is compressed by lz4 if that saves 10 %.
 """
 
 import functools
@@ -18,19 +18,20 @@ MAX_BYTES = 1 << 28  # of a value, uncompressed
 MIN_TO_COMPRESS = 4096
 MAC_BYTES = 16
 
-Versions = tuple[tuple[str, int], ...]  # tags with the versions they had before the value was made
+Versions = tuple[tuple[str, int], ...]  # tags with their versions before the factory was called
 
 _PREFIX = struct.Struct(">4sH")
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class InvalidEntry(Exception):
-    """The bytes are not what was written under this key."""
+    """The bytes were not written under this key, or are damaged."""
 
 
 class Header(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """`uncompressed`: bytes, 0 if the payload is not compressed. `written`: µs since 1970 on the machine that wrote.
-    `age`, `ttl`, `life`: ms since the value was made, ms it is fresh, ms it can be served at all."""
+    """`uncompressed`: bytes, 0 if the payload is not compressed. `written`: µs since 1970, by the writer's clock.
+    `age`: ms since the factory returned, at the time of writing. `ttl`, `life`: ms after that during which the value
+    is fresh and can be served."""
 
     level: str
     uncompressed: int
@@ -42,7 +43,7 @@ class Header(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class Payload(NamedTuple):
-    """A value as bytes."""
+    """A value as bytes. `uncompressed`: its size before compression, 0 if it is not compressed."""
 
     data: bytes
     uncompressed: int
@@ -52,7 +53,7 @@ _decode_header = msgspec.msgpack.Decoder(Header).decode
 
 
 def encode(value: Any) -> Payload:
-    """Raises TypeError for what msgpack cannot hold, ValueError for a value above MAX_BYTES."""
+    """Encodes a value. Raises TypeError if msgpack cannot represent it, ValueError above MAX_BYTES."""
     data = _encode(value)
     if len(data) > MAX_BYTES:
         raise ValueError(f"the value has {len(data):,} bytes, expected at most {MAX_BYTES:,}")
@@ -64,12 +65,12 @@ def encode(value: Any) -> Payload:
 
 
 def decode(payload: Payload, kind: Any) -> Any:
-    """The value, of the type `kind`. Raises InvalidEntry."""
+    """Decodes a value of the type `kind`. Raises InvalidEntry."""
     data, uncompressed = payload
     try:
         if uncompressed:
             if uncompressed > MAX_BYTES:
-                raise InvalidEntry(f"it uncompresses to {uncompressed:,} bytes")
+                raise InvalidEntry(f"it has {uncompressed:,} bytes uncompressed, expected at most {MAX_BYTES:,}")
             data = lz4.block.decompress(data, uncompressed_size=uncompressed)
         return _decoder(kind)(data)
     except (msgspec.MsgspecError, lz4.block.LZ4BlockError, ValueError, RecursionError) as error:
@@ -77,17 +78,17 @@ def decode(payload: Payload, kind: Any) -> Any:
 
 
 def seal(secret: bytes, key: str, header: Header, payload: Payload) -> bytes:
-    """The bytes of an entry."""
+    """Returns the signed bytes of an entry."""
     head = _encode(header)
     body = b"".join((_PREFIX.pack(MAGIC, len(head)), head, payload.data))
     return body + _mac(secret, key, body)
 
 
 def unseal(secret: bytes, key: str, level: str, sealed: bytes) -> tuple[Header, Payload]:
-    """What was sealed under this key for this level. Raises InvalidEntry."""
+    """Verifies the signature, key and level of an entry; returns its header and payload. Raises InvalidEntry."""
     body, mac = sealed[:-MAC_BYTES], sealed[-MAC_BYTES:]
     if len(body) < _PREFIX.size or not hmac.compare_digest(_mac(secret, key, body), mac):
-        raise InvalidEntry("it was not written under this key with this secret")
+        raise InvalidEntry("the signature does not match this key and secret")
     magic, length = _PREFIX.unpack_from(body)
     end = _PREFIX.size + length
     try:
@@ -95,7 +96,7 @@ def unseal(secret: bytes, key: str, level: str, sealed: bytes) -> tuple[Header, 
     except msgspec.MsgspecError as error:
         raise InvalidEntry(str(error)) from error
     if magic != MAGIC or header.level != level:
-        raise InvalidEntry(f"its format is {magic!r}, its level {header.level!r}")
+        raise InvalidEntry(f"format {magic!r}, level {header.level!r}: expected {MAGIC!r}, {level!r}")
     return header, Payload(body[end:], header.uncompressed)
 
 

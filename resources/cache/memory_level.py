@@ -1,4 +1,4 @@
-"""The memory level: the values used last, within a size in bytes."""
+"""The memory level: an LRU cache with a limit in bytes."""
 
 import cachebox
 
@@ -6,7 +6,7 @@ from resources.cache.entry import Entry
 
 
 class MemoryLevel:
-    """Entries by key, at most `limit` bytes; the least recently used are evicted first."""
+    """Holds entries by key, at most `limit` bytes; evicts the least recently used first."""
 
     def __init__(self, limit: int) -> None:
         self.max_value = limit // 8
@@ -15,7 +15,7 @@ class MemoryLevel:
         self.clear = self._entries.clear
 
     def put(self, key: str, entry: Entry) -> int:
-        """The number of entries it evicted."""
+        """Stores an entry; returns the number of evicted entries."""
         if entry.size > self.max_value:
             self.delete(key)
             return 0
@@ -25,10 +25,6 @@ class MemoryLevel:
 
     def delete(self, key: str) -> None:
         self._entries.pop(key, None)
-
-    def hottest(self, limit: int) -> list[str]:
-        """Keys, the last used first."""
-        return [key for key, _ in zip(reversed(list(self._entries.keys())), range(limit))]
 
     def sizes(self) -> dict[str, int]:
         return {"bytes": self._entries.current_size(), "entries": len(self._entries)}

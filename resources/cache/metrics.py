@@ -1,7 +1,7 @@
-"""What the caches of all processes did, for Prometheus and as a table.
+"""The counts of all processes, for Prometheus and as a Markdown table.
 
-Each process writes its totals into files of its own, in the format of prometheus_client's multiprocess mode, in the
-folder `metrics` of the cache: its PROMETHEUS_MULTIPROC_DIR.
+Each process writes its totals to its own files in the cache's folder `metrics`, in the format of prometheus_client's
+multiprocess mode (PROMETHEUS_MULTIPROC_DIR).
 """
 
 import logging
@@ -19,10 +19,10 @@ from resources.cache.stats import BOUNDS, COUNTS, LEVELS
 
 HELP = {
     "hits": "Values served.",
-    "misses": "Values that were not there.",
-    "stale": "Expired values served because nothing better came in time.",
+    "misses": "Values that were absent or expired.",
+    "stale": "Expired values served because the factory failed or was slow.",
     "errors": "Failures and rejected entries, each a miss.",
-    "evictions": "Entries evicted for room.",
+    "evictions": "Entries evicted to stay within the size limit.",
 }
 log = logging.getLogger("crates.cache")
 
@@ -42,12 +42,12 @@ def publish_metrics(cache: Cache, folder: Path) -> None:
 
 
 def render_metrics(folder: Path) -> bytes:
-    """The sum over processes, in the text format of Prometheus."""
+    """Returns the sum over processes in the text format of Prometheus."""
     return generate_latest(_registry(_files(folder)))
 
 
 def cache_table(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> str:
-    """A Markdown table of what happened between two `stats()`; '' if nothing did."""
+    """Returns the differences between two `stats()` as a Markdown table; '' if there are none."""
     counts = {level: [after[level][name] - before[level][name] for name in COUNTS] for level in LEVELS}
     if not any(map(any, counts.values())):
         return ""
@@ -68,7 +68,7 @@ def _registry(files: Path) -> CollectorRegistry:
 
 
 def _files(folder: Path) -> Path:
-    """As prometheus_client asks, the files are removed between runs: once none of their processes is left."""
+    """Returns the folder of the files; removes them if their processes have ended, as prometheus_client requires."""
     files = folder / "metrics"
     files.mkdir(parents=True, exist_ok=True)
     found = list(files.glob("*.db"))
@@ -86,7 +86,7 @@ def _counters(cache: Cache) -> Iterator[tuple[str, float]]:
 
 
 def _latencies(cache: Cache) -> Iterator[tuple[str, float]]:
-    name, text = "crates_cache_seconds", "How long a call took."
+    name, text = "crates_cache_seconds", "Duration of a call in seconds."
     for level, stats in cache.core.levels.local.stats.items():
         for bound, calls in zip((*map(str, BOUNDS), "+Inf"), stats.latency.buckets):
             yield mmap_key(name, f"{name}_bucket", ["level", "le"], [level, bound], text), calls
@@ -94,7 +94,7 @@ def _latencies(cache: Cache) -> Iterator[tuple[str, float]]:
 
 
 def _time(seconds: float | None) -> str:
-    """The bound of a bucket."""
+    """Formats the upper bound of a bucket."""
     if seconds is None:
         return ""
     if seconds == float("inf"):

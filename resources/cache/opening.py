@@ -1,4 +1,4 @@
-"""Opens the cache of an installation, once in each process."""
+"""Settings of the cache, and one open cache per process."""
 
 import hashlib
 import logging
@@ -21,6 +21,7 @@ from resources.cache.redis_level import RedisLevel
 from resources.cache.secret import read_secret
 from resources.cache.stats import LEVELS, LevelStats
 from resources.common.errors import BadInput
+from resources.common.settings import Settings
 
 EMBEDDED = "embedded"
 CLOSE_S = 1.0
@@ -29,10 +30,13 @@ log = logging.getLogger("crates.cache")
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """`folder`: of the disk level, the key and the metrics. `memory_bytes`, `disk_bytes`: limits of the levels; 0 for
-    no disk level. `redis_url`: a server (redis://, rediss://, unix://), "embedded" for a Valkey of this process, "" for
-    none. `key`: signs entries, the same on all machines that share a Redis. `timeout_s`: longest wait for one answer
-    of Redis. `open_s`: how long Redis is left alone after it failed."""
+    """The settings of one cache.
+
+    `folder` holds the disk level, the key and the metrics. `memory_bytes` and `disk_bytes` limit the levels; 0 bytes
+    disable the disk level. `redis_url` is a server (redis://, rediss://, unix://), "embedded" to start Valkey for this
+    process, or "" for none. `key` signs entries; machines that share a Redis need the same one. `timeout_s` limits the
+    wait for one answer of Redis. After a failure Redis is not used for `open_s` seconds.
+    """
 
     folder: Path
     memory_bytes: int = 64 << 20
@@ -42,13 +46,25 @@ class CacheSettings:
     timeout_s: float = 0.05
     open_s: float = 5.0
 
+    @classmethod
+    def of(cls, settings: Settings) -> "CacheSettings":
+        """Returns the cache settings of an installation."""
+        return cls(
+            folder=settings.cache,
+            memory_bytes=settings.cache_memory_mb << 20,
+            disk_bytes=settings.cache_disk_mb << 20,
+            redis_url=settings.redis_url,
+            key=settings.cache_key,
+            timeout_s=settings.redis_timeout_ms / 1000,
+        )
+
     def open(self) -> Cache:
-        """See `open_cache`."""
+        """Returns `open_cache(self)`."""
         return open_cache(self)
 
 
-class _Opened:
-    """An open cache and what ends with it."""
+class _OpenCache:
+    """An open cache, with its threads and connections."""
 
     def __init__(self, settings: CacheSettings) -> None:
         secret = read_secret(settings.key, settings.folder)
@@ -57,11 +73,11 @@ class _Opened:
         self.local = LocalLevels(MemoryLevel(settings.memory_bytes), disk, secret, bool(settings.redis_url), stats)
         self.redis, self.backplane = None, None
         if settings.redis_url:
-            from resources.cache.backplane import Backplane  # redis-py takes half a second to import
+            from resources.cache.backplane import Backplane  # the import of redis-py takes half a second
 
             self.redis = _redis(settings, secret, self.local.board, stats["redis"])
             self.backplane = Backplane(self.redis, self.local)
-            self.backplane.wait(4 * settings.timeout_s)
+            self.backplane.wait_until_subscribed(4 * settings.timeout_s)
         levels = Levels(self.local, self.redis)
         self.cache = Cache(AsyncCache(levels, SyncDriver(), {}, Namespace("default"), Options()))
 
@@ -73,30 +89,30 @@ class _Opened:
             self.local.disk.close()
 
     def detach(self) -> DiskLevel | None:
-        """In a forked child: leaves a cache that holds nothing. The disk level, to be closed."""
+        """Replaces the levels in a forked child by empty ones; returns the disk level, which must be closed."""
         disk, self.cache.core.levels.redis = self.local.disk, None
         self.local.__init__(MemoryLevel(0), None, self.local.secret, False, self.local.stats)
         return disk
 
 
-_open: dict[CacheSettings, _Opened] = {}
+_open: dict[CacheSettings, _OpenCache] = {}
 _opening = threading.Lock()
 
 
 def open_cache(settings: CacheSettings) -> Cache:
-    """The cache of these settings, one in each process. A level that cannot be opened is logged and left out.
+    """Returns the cache of these settings, one in each process. A level that cannot be opened is logged and not used.
 
-    Raises BadInput for the key and the URL, CannotWrite for the key.
+    Raises BadInput if the key or the URL is invalid, CannotWrite if the key cannot be written.
     """
     with _opening:
         if settings not in _open:
             _close_inherited()
-            _open[settings] = _Opened(settings)
+            _open[settings] = _OpenCache(settings)
         return _open[settings].cache
 
 
 def close_cache(settings: CacheSettings) -> None:
-    """Ends the threads and connections; the values stay on the disk and in Redis."""
+    """Closes the threads and connections; values remain on the disk and in Redis."""
     with _opening:
         opened = _open.pop(settings, None)
     if opened is not None:
@@ -104,7 +120,7 @@ def close_cache(settings: CacheSettings) -> None:
 
 
 def close_caches() -> None:
-    """All of this process."""
+    """Closes all caches of this process."""
     for settings in list(_open):
         close_cache(settings)
 
@@ -113,7 +129,7 @@ def _redis(settings: CacheSettings, secret: bytes, board: ChangeBoard, stats: Le
     from resources.cache.redis_client import SyncClient
 
     url = start_server() if settings.redis_url == EMBEDDED else settings.redis_url
-    # caches with another key are separate: neither could read what the other wrote
+    # caches with different keys cannot read each other's entries
     prefix = f"crates:{hashlib.sha256(b'prefix' + secret).hexdigest()[:8]}:"
     level = RedisLevel(url, prefix, settings.timeout_s, settings.open_s, board, stats)
     try:
@@ -128,12 +144,12 @@ def _disk(settings: CacheSettings, stats: LevelStats) -> DiskLevel | None:
     try:
         return DiskLevel(settings.folder / "disk", settings.disk_bytes, stats)
     except ERRORS as error:
-        log.warning("the cache goes on without its disk level in %s: %s", settings.folder, error)
+        log.warning("%s: the cache is used without its disk level: %s", settings.folder, error)
         return None
 
 
 def _after_fork() -> None:
-    # threads and connections are the parent's: the child opens its own
+    # threads and connections belong to the parent; the child opens its own
     global _opening
     _opening = threading.Lock()
     _inherited.extend((opened, opened.detach()) for opened in _open.values())
@@ -141,8 +157,10 @@ def _after_fork() -> None:
 
 
 def _close_inherited() -> None:
-    """LMDB opens a path once in a process: a forked child closes what its parent had open. If a thread of the parent
-    was at work in LMDB at the fork, that never ends, and the child goes on without its disk level."""
+    """Closes the disk levels that the parent had open, since a process can open an LMDB path only once.
+
+    If a thread of the parent used LMDB during the fork, closing never ends, and the child has no disk level.
+    """
     while _inherited:
         opened, disk = _inherited.pop()
         _retained.append(opened)
@@ -152,6 +170,6 @@ def _close_inherited() -> None:
             closing.join(CLOSE_S)
 
 
-_inherited: list[tuple[_Opened, DiskLevel | None]] = []
-_retained: list[_Opened] = []  # freeing them would end the parent's conversations
+_inherited: list[tuple[_OpenCache, DiskLevel | None]] = []
+_retained: list[_OpenCache] = []  # freeing them would close the parent's connections
 os.register_at_fork(after_in_child=_after_fork)

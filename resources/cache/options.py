@@ -1,4 +1,4 @@
-"""What is fixed for the values of one namespace, and for one call."""
+"""Options of a namespace and of a call, and the result of a factory."""
 
 import random
 from dataclasses import dataclass
@@ -7,13 +7,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How long values live, and how long a caller waits for one.
+    """How long values are served, and how long a caller waits for one.
 
-    `ttl`: seconds a value is fresh. `grace`: seconds after that while it may be served if its factory fails or is
-    slow. `soft_timeout`: seconds to wait for the factory while there is such a value. `hard_timeout`: seconds to wait
-    at most, then TimeoutError. `eager`: share of `ttl` after which a hit starts a refresh in the background (None:
-    never). `jitter`: `ttl` is shortened by a random share up to this, so that values made together do not expire
-    together. Raises ValueError.
+    - `ttl`: seconds a value is fresh.
+    - `grace`: seconds after that during which it may be served if its factory fails or is slow.
+    - `soft_timeout`: seconds to wait for the factory if there is a stale value.
+    - `hard_timeout`: seconds to wait before TimeoutError is raised.
+    - `eager`: share of `ttl` after which a hit starts a refresh in the background (None: never).
+    - `jitter`: `ttl` is shortened by a random share up to this, so that values cached together do not expire together.
+
+    Raises ValueError if a value is out of range.
     """
 
     ttl: float = 300.0
@@ -28,16 +31,19 @@ class Options:
             raise ValueError(f"expected ttl > 0, grace >= 0 and jitter in [0, 1): {self}")
 
     def life(self, ttl: float | None = None) -> tuple[float, float, float]:
-        """Of a value made now: its age, seconds it is fresh, seconds it can be served."""
+        """Returns the age, the time fresh and the time served of a new value, in seconds."""
         seconds = (ttl or self.ttl) * (1 - self.jitter * random.random())
         return 0.0, seconds, seconds + self.grace
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """`kind`: the type of its values, as msgspec knows it. `version`: increased when the meaning of values changes.
-    `immutable`: a key always has the same value, as a key that is a hash does, so no change elsewhere has to be heard.
-    Raises ValueError for the name."""
+    """A group of keys whose values have one type.
+
+    `kind`: the type of the values, any that msgspec supports. `version`: increase it when the meaning of values
+    changes. `immutable`: a key always has the same value (for example, because the key is a hash), so changes by
+    other processes do not matter. Raises ValueError for an invalid name.
+    """
 
     name: str
     version: int = 1
@@ -46,17 +52,17 @@ class Namespace:
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum() or not self.name.isascii():
-            raise ValueError(f"{self.name!r}: a namespace is named by letters, digits, _ and -")
+            raise ValueError(f"{self.name!r}: expected a namespace of letters, digits, _ and -")
 
     @property
     def tag(self) -> str:
-        """The tag of every entry in it, and the beginning of its keys."""
+        """The tag of all its entries, and the prefix of its keys."""
         return f"{self.name}@{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class FactoryResult:
-    """What a factory may return instead of the bare value: its own `ttl` (0: not to be cached) and further `tags`."""
+    """A value that a factory returns with its own `ttl` (0: do not cache it) and more `tags`."""
 
     value: Any
     ttl: float | None = None

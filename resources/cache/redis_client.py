@@ -1,4 +1,4 @@
-"""All that touches redis-py, which takes half a second to import: connections for threads and for asyncio."""
+"""Connections to Redis for threads and for asyncio. redis-py takes half a second to import: import this if needed."""
 
 import asyncio
 import functools
@@ -22,32 +22,32 @@ MAX_CONNECTIONS = 16
 
 
 class Disconnected(Unreachable):
-    """The connection has ended, or none could be made."""
+    """The connection was closed, or could not be opened."""
 
 
 class RedisClient(ABC):
-    """Asks over connections of its own: redis-py's pool takes as long as the answer does."""
+    """Sends commands over its own connections: redis-py's pool takes as long as Redis itself."""
 
-    turn: Any  # entered by whoever asks, at most MAX_CONNECTIONS at once
+    semaphore: Any  # an async context manager that admits MAX_CONNECTIONS callers at once
     close: Any
 
     def __init__(self, pool: redis.ConnectionPool | redis.asyncio.ConnectionPool, **options: Any) -> None:
-        # whatever the URL asks for: answers are bytes in the old form, and there is one try, not redis-py's ten in 4 s
+        # overrides the URL: RESP2, bytes, and a single attempt instead of redis-py's ten in 4 s
         options |= {"protocol": 2, "decode_responses": False, "driver_info": None}
         self.connect = functools.partial(pool.connection_class, **{**pool.connection_kwargs, **options})
-        self.connect()  # as a test: raises ValueError and TypeError for options that redis-py does not know
+        self.connect()  # raises ValueError or TypeError for options that redis-py does not know
         self._idle: deque[Any] = deque()
 
     async def execute(self, *command: Any) -> Any:
-        """The answer to a command. Raises Refused and Unreachable."""
+        """Returns the answer to a command. Raises Refused and Unreachable."""
         was_idle = bool(self._idle)
         connection = self._idle.pop() if was_idle else self.connect()
         try:
-            answer = await self.ask(connection, *command)
+            answer = await self.execute_on(connection, *command)
         except Refused:
             self._idle.append(connection)
             raise
-        except Disconnected:  # perhaps long ago, by a server that was restarted
+        except Disconnected:  # an idle connection may have been closed when the server restarted
             if not was_idle:
                 raise
             self._idle.clear()
@@ -55,28 +55,32 @@ class RedisClient(ABC):
         self._idle.append(connection)
         return answer
 
-    async def ask(self, connection: Any, *command: Any) -> Any:
-        """The answer over one connection, which is of no more use unless Refused was raised."""
+    async def execute_on(self, connection: Any, *command: Any) -> Any:
+        """Returns the answer over one connection. After any error but Refused the connection is unusable."""
         try:
-            return await self._answer(connection, command)
+            return await self._exchange(connection, command)
         except (RedisError, OSError) as error:
-            raise translated(error) from error
+            raise convert_error(error) from error
 
     @abstractmethod
-    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any: ...
+    async def _exchange(self, connection: Any, command: tuple[Any, ...]) -> Any: ...
 
 
-def translated(error: Exception) -> Exception:
-    """The error with the server's own message, the first word of which redis-py removes."""
+def convert_error(error: Exception) -> Exception:
+    """Converts an error of redis-py, with the full message of the server: redis-py removes the error code."""
     code = getattr(error, "status_code", None)
-    reason = f"it refuses: {code} {error}" if code else f"it cannot be reached: {error or type(error).__name__}"
+    reason = (
+        f"it refuses the command: {code} {error}" if code else f"it cannot be reached: {error or type(error).__name__}"
+    )
     if isinstance(error, ResponseError):
-        return (NoScript if isinstance(error, NoScriptError) else Refused)(f"it refuses: {code or ''} {error}")
+        return (NoScript if isinstance(error, NoScriptError) else Refused)(
+            f"it refuses the command: {code or ''} {error}"
+        )
     return (Disconnected if isinstance(error, NoConnection) and not code else Unreachable)(reason)
 
 
-class _Turn:
-    """Of threads; a semaphore of `threading` takes ten times as long."""
+class _ThreadSemaphore:
+    """A semaphore for threads, ten times as fast as `threading.Semaphore`."""
 
     def __init__(self) -> None:
         self._free: SimpleQueue[None] = SimpleQueue()
@@ -96,16 +100,16 @@ class SyncClient(RedisClient):
     def __init__(self, url: str, timeout_s: float) -> None:
         timeouts = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
         super().__init__(redis.ConnectionPool.from_url(url), **timeouts, retry=Retry(NoBackoff(), 0))
-        self.turn = _Turn()
+        self.semaphore = _ThreadSemaphore()
 
-    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
+    async def _exchange(self, connection: Any, command: tuple[Any, ...]) -> Any:
         is_new = connection._sock is None
         try:
             connection.send_command(*command)
         except NoConnection:
             if not is_new:
                 raise
-            connection.connect()  # a server with too many clients sends its refusal and hangs up: this reads it
+            connection.connect()  # reads the error of a server with too many clients before it closes
         return connection.read_response()
 
     def close(self) -> None:
@@ -113,13 +117,13 @@ class SyncClient(RedisClient):
             self._idle.pop().disconnect()
 
 
-def wait_without_limit(connection: Any) -> None:
-    """Python bounds a wait by two calls, one that waits and one that reads; beside a busy thread each costs 5 ms."""
-    connection._sock.settimeout(None)  # redis-py has no other way to it
+def disable_read_timeout(connection: Any) -> None:
+    """Removes the read timeout. With a timeout Python makes two calls, and with a busy thread each takes 5 ms."""
+    connection._sock.settimeout(None)  # redis-py has no public method for this
 
 
-def wake(connection: Any) -> None:
-    """Ends the wait of another thread on a connection, by an error."""
+def interrupt(connection: Any) -> None:
+    """Makes a read of another thread on this connection fail at once."""
     sock = connection and connection._sock
     if sock is not None:
         with suppress(OSError):
@@ -131,13 +135,13 @@ class AsyncClient(RedisClient):
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        # answers are waited for here: redis-py would start a task to bound the sending
+        # the timeout is applied in _exchange: redis-py would start a task for each send
         timeouts = {"socket_timeout": None, "socket_connect_timeout": timeout_s}
         super().__init__(redis.asyncio.ConnectionPool.from_url(url), **timeouts, retry=AsyncRetry(NoBackoff(), 0))
-        self.turn = asyncio.Semaphore(MAX_CONNECTIONS)
+        self.semaphore = asyncio.Semaphore(MAX_CONNECTIONS)
 
-    async def _answer(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        await asyncio.sleep(0)  # what else is ready in the loop goes first: that time is not Redis's
+    async def _exchange(self, connection: Any, command: tuple[Any, ...]) -> Any:
+        await asyncio.sleep(0)  # run ready tasks first, so that their time does not count as Redis's
         async with asyncio.timeout(self._timeout_s):
             await connection.send_command(*command)
             return await connection.read_response()

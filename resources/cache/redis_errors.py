@@ -1,13 +1,13 @@
-"""Why Redis gave no answer. Apart from redis-py, which takes half a second to import."""
+"""Errors of Redis, without the import of redis-py, which takes half a second."""
 
 
 class Unreachable(Exception):
-    """No answer came in time, or the connection has ended, or Redis accepts no command: no password, loading."""
+    """Redis did not answer in time, the connection was closed, or Redis accepts no commands (no password, loading)."""
 
 
 class Refused(Exception):
-    """Redis answers, but refuses this command: out of memory, read-only, no permission."""
+    """Redis refused the command: out of memory, read-only or no permission."""
 
 
 class NoScript(Refused):
-    """Redis does not know the script any more."""
+    """Redis no longer has the script."""

@@ -1,4 +1,4 @@
-"""Counts of what a cache did, by level. Plain numbers: a hit in memory takes less time than a lock would."""
+"""Counts and latencies by level. They have no lock, which would take longer than a hit in memory."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ BOUNDS = (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 
 
 @dataclass
 class Latency:
-    """How long calls took."""
+    """A histogram of the durations of calls."""
 
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     seconds: float = 0.0
@@ -23,7 +23,7 @@ class Latency:
         self.seconds += seconds
 
     def quantile(self, share: float) -> float | None:
-        """The upper bound of the bucket where `share` of the calls is reached, in seconds; None without calls."""
+        """Returns the upper bound in seconds of the bucket that contains the quantile `share`; None without calls."""
         wanted, seen = share * sum(self.buckets), 0
         for bound, calls in zip((*BOUNDS, float("inf")), self.buckets):
             seen += calls
@@ -34,9 +34,12 @@ class Latency:
 
 @dataclass
 class LevelStats:
-    """Counts of one level. `stale`: expired values that were served because nothing better came in time. `errors`:
-    failures and rejected entries, each a miss. Of the level "factory" a hit is a value made, a miss one that could not
-    be. Of "memory" the latency of one hit in 64 is taken."""
+    """Counts of one level.
+
+    `stale`: expired values that were served because the factory failed or was slow. `errors`: failures and rejected
+    entries, each also a miss. In the level "factory" a hit is a call that returned, a miss one that raised. In the
+    level "memory" one hit in 64 is timed.
+    """
 
     hits: int = 0
     misses: int = 0
@@ -46,7 +49,7 @@ class LevelStats:
     latency: Latency = field(default_factory=Latency)
 
     def count(self, hit: bool, started: float) -> None:
-        """A call that began at `started`, by time.perf_counter."""
+        """Counts a call that began at `started`, by time.perf_counter."""
         self.latency.add(perf_counter() - started)
         self.hits += hit
         self.misses += not hit

@@ -1,7 +1,7 @@
-"""The versions of tags. An entry is valid while each of its tags has the version it had before the entry was made.
+"""The versions of tags. An entry is valid while its tags have the same versions as before its factory was called.
 
-Versions only grow, and a tag that was forgotten gets one it never had: entries from before are then invalid, never
-the other way round. Clocks of two machines are nowhere compared.
+Versions only increase. A tag whose version was lost gets a new one, so that older entries become invalid. Clocks of
+two machines are never compared.
 """
 
 import threading
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 
 from resources.cache.envelope import Versions
 
-MAX_TAGS = 100  # of one value
+MAX_TAGS = 100  # per value
 MAX_TAG_BYTES = 200
 MAX_KNOWN = 200_000
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Each tag once. Raises ValueError."""
+    """Returns the tags without duplicates. Raises ValueError for an invalid tag."""
     found = tuple(dict.fromkeys(tags))
     for tag in found:
         if "@" in tag or "\0" in tag or not 0 < len(tag.encode()) <= MAX_TAG_BYTES:
@@ -25,22 +25,24 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def next_version(before: int) -> int:
-    """A version above `before`; microseconds of the clock, so that a forgotten tag gets a new one."""
+    """Returns a version above `before`: the time in µs, so that a tag whose version was lost gets a new one."""
     return max(before + 1, time.time_ns() // 1000)
 
 
 class TagVersions:
-    """The versions that this process knows. `moves` grows whenever a known version may no longer be right."""
+    """The versions that this process knows. `revision` increases whenever a known version may be outdated."""
 
     def __init__(self) -> None:
         self.known: dict[str, int] = {}
-        self.moves = 0
+        self.revision = 0
         self._assumed: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def judge(self, versions: Versions) -> bool | None:
-        """Whether all tags still have these versions; None if that has to be asked: a version is not known, or the
-        entry was made by a process that knows a newer one."""
+    def check(self, versions: Versions) -> bool | None:
+        """Returns whether all tags still have these versions.
+
+        None if Redis or the disk must be asked: a version is unknown here, or the entry has a newer one.
+        """
         unknown = False
         for tag, version in versions:
             known = self.known.get(tag)
@@ -50,25 +52,25 @@ class TagVersions:
                 unknown = True
         return None if unknown else True
 
-    def learn(self, versions: Mapping[str, int], moves: int) -> None:
-        """Remembers answers, unless a tag has moved since `moves`."""
+    def remember(self, versions: Mapping[str, int], revision: int) -> None:
+        """Remembers versions that were read, unless a tag was invalidated since `revision`."""
         with self._lock:
-            if self.moves == moves:
-                self.moves += any(self.known.get(tag, version) != version for tag, version in versions.items())
+            if self.revision == revision:
+                self.revision += any(self.known.get(tag, version) != version for tag, version in versions.items())
                 self.known.update(versions)
 
-    def move(self, versions: Mapping[str, int]) -> None:
-        """Takes over invalidations. A version below the known one is old, or Redis was flushed: it has to be asked."""
+    def invalidate(self, versions: Mapping[str, int]) -> None:
+        """Applies invalidations. After a lower version than the known one neither is trusted."""
         with self._lock:
             for tag, version in versions.items():
                 if version >= self.known.get(tag, 0):
                     self.known[tag] = version
                 else:
                     del self.known[tag]
-            self.moves += 1
+            self.revision += 1
 
     def known_or_assumed(self, tags: Iterable[str]) -> dict[str, int]:
-        """A tag that is not known and cannot be asked for gets a version of this process alone."""
+        """Returns the known versions. An unknown tag gets a version that only this process uses."""
         with self._lock:
             return {tag: self.known.get(tag) or self._assumed.setdefault(tag, next_version(0)) for tag in tags}
 
@@ -76,4 +78,4 @@ class TagVersions:
         with self._lock:
             self.known.clear()
             self._assumed.clear()
-            self.moves += 1
+            self.revision += 1

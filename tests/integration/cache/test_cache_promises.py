@@ -165,14 +165,7 @@ def test_a_cached_function_is_called_once_for_each_key(cache: Any) -> None:
     assert len(calls) == 3
 
 
-def test_warming_with_values_sets_them(cache: Any) -> None:
-    assert cache.warm({"a": 1, "b": 2}, tags=("x",)) == 2
-    assert [cache.get("a"), cache.get("b")] == [1, 2]
-    cache.invalidate_tags("x")
-    assert [cache.get("a"), cache.get("b")] == [None, None]
-
-
-def test_warming_with_keys_brings_them_into_memory(server: Server, tmp_path: Path) -> None:
+def test_warming_loads_entries_into_memory(server: Server, tmp_path: Path) -> None:
     with (
         opened(settings_of(tmp_path / "a", server.url)) as cache,
         opened(settings_of(tmp_path / "b", server.url)) as other,
@@ -220,7 +213,7 @@ def test_the_asyncio_form_has_every_method_of_the_form_for_threads(cache: Any) -
         assert len(calls) == 2
         await own.invalidate_tags("x")
         assert await own.get("a") is None
-        assert await own.warm({"b": 1}) == 1
+        await own.set("b", 1)
         assert await own.warm(["b", "never set"]) == 1
         await own.clear()
         assert await own.get("b") is None

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline_defs.build import build_cache
 from resources.cache import Cache, CacheSettings, close_cache, open_cache
 from resources.common.settings import Settings
 from resources.language_model.text_embedding import embed_texts
@@ -107,7 +106,7 @@ def test_a_run_reports_what_the_cache_did(tmp_path: Path, small_registry: Path) 
 def test_the_cache_of_an_installation_has_its_settings_and_shows_no_secret(tmp_path: Path) -> None:
     key = "a key of enough bytes"
     changed = replace(Settings.from_env(), data=tmp_path, redis_url="redis://:hunter2@127.0.0.1:1/0", cache_key=key)
-    settings = build_cache(changed)
+    settings = CacheSettings.of(changed)
     assert (settings.folder, settings.timeout_s) == (tmp_path / "cache", changed.redis_timeout_ms / 1000)
     assert "hunter2" not in str(settings) and "enough" not in str(settings)
     cached = settings.open().namespace("test", kind=int)

@@ -29,16 +29,16 @@ def test_an_entry_is_valid_only_if_all_its_tags_have_the_versions_known_last(
     moves: list[dict[str, int]], versions: dict[str, int]
 ) -> None:
     tags, known = TagVersions(), {}
-    tags.learn(versions, tags.moves)
+    tags.remember(versions, tags.revision)
     known |= versions
     for move in moves:
-        tags.move(move)
+        tags.invalidate(move)
         for tag, version in move.items():
             # a lower version than the known one has to be asked for
             known[tag] = version if known[tag] is not None and version >= known[tag] else None
             known[tag] = version if known[tag] is None and tags.known.get(tag) == version else known[tag]
     for version in range(1, 10):
-        verdicts = {tag: tags.judge(((tag, version),)) for tag in TAGS}
+        verdicts = {tag: tags.check(((tag, version),)) for tag in TAGS}
         for tag, verdict in verdicts.items():
             expected = None if known[tag] is None or version > known[tag] else version == known[tag]
             assert verdict is expected
@@ -46,9 +46,9 @@ def test_an_entry_is_valid_only_if_all_its_tags_have_the_versions_known_last(
 
 def test_an_answer_that_was_overtaken_by_an_invalidation_is_not_remembered() -> None:
     tags = TagVersions()
-    before = tags.moves
-    tags.move({"a": 7})
-    tags.learn({"a": 3}, before)
+    before = tags.revision
+    tags.invalidate({"a": 7})
+    tags.remember({"a": 3}, before)
     assert tags.known == {"a": 7}
 
 

@@ -104,7 +104,7 @@ def test_a_key_that_cannot_be_stored_is_rejected(cache: Any, call: str, key: str
 
 @pytest.mark.parametrize("name", ["", "a/b", "a@1", "ä", "a b"])
 def test_a_namespace_has_a_plain_name(cache: Any, name: str) -> None:
-    with pytest.raises(ValueError, match="a namespace is named"):
+    with pytest.raises(ValueError, match="expected a namespace"):
         cache.namespace(name)
 
 
