@@ -11,7 +11,8 @@ from resources.warehouse.table_store import TableStore
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CARGO = sorted((Path(__file__).parents[1] / "cargo").glob("*.sql"))
+# macros for versions, and for requirements, which use them
+CARGO = [Path(__file__).parents[1] / "cargo" / name for name in ("macros.sql", "requirement_bounds.sql")]
 
 
 @dataclass(frozen=True)
