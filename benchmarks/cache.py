@@ -1,7 +1,7 @@
-"""`make bench-cache`: the cache against its limits, and beside what one would use in its place, in the same run.
+"""`make bench-cache`: measures the cache against its limits and against other caches in the same run.
 
-CPU time is the least of several rounds, p50 and p99 are of the round with the least median. The server is a Valkey on
-a unix socket. Ratios, not tests: machines are noisy.
+CPU time is the minimum of several rounds; p50 and p99 are those of the round with the lowest median. The server is
+Valkey on a Unix socket. A missed limit is printed and does not fail, since timings vary between machines.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ import redis
 import redis.asyncio
 
 from benchmarks.cache_peers import BareLmdb, CacheTools, Cashews, TagsAsSets, disk_cache
-from benchmarks.cache_timing import Call, compare, head, judge, lines, missed, section
+from benchmarks.cache_timing import Call, check_limit, compare, head, lines, missed, section
 from resources.cache import Cache, CacheSettings, close_cache, open_cache
 from resources.cache.embedded import start_server
 from resources.cache.local_levels import REDIS
@@ -40,13 +40,13 @@ TAGS = ("all", "some")
 KEYS = [f"crate/{number}" for number in range(2_000)]
 TAGGED = 100_000
 OPEN_S, WINDOWS = 1.0, 3
-PATIENT_S = 1.0  # what a busy machine delays is no fault of Redis
+LONG_TIMEOUT_S = 1.0  # so that a busy machine does not count as a Redis failure
 ZIPF_KEYS, ZIPF_REQUESTS, ZIPF_SHARE = 10_000, 200_000, 0.05
 MISSES = 1_000
 
 
 class Record(msgspec.Struct, frozen=True):
-    """2 kB as msgpack, of a kind that callers cannot change, so memory gives out one object."""
+    """2 kB as msgpack. It is frozen, so memory returns the same object to every caller."""
 
     name: str
     text: str
@@ -54,7 +54,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """2 kB as msgpack, most of it one text."""
+    """2 kB as msgpack, most of it in one string."""
 
     model: str
     text: str
@@ -70,7 +70,16 @@ def main() -> None:
     head()
     with TemporaryDirectory() as folder:
         url = start_server()
-        for part in (memory_hits, disk_hits, redis_hits, sets, invalidation, seen_elsewhere, one_call, hit_rates):
+        for part in (
+            memory_hits,
+            disk_hits,
+            redis_hits,
+            sets,
+            invalidation,
+            invalidation_delay,
+            single_flight,
+            hit_rates,
+        ):
             part(Path(folder) / part.__name__, url)
         for name, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)):
             fault(Path(folder) / name, name, number)
@@ -79,7 +88,7 @@ def main() -> None:
 
 @contextmanager
 def opened(settings: CacheSettings) -> Iterator[Cache]:
-    """A cache of records."""
+    """Opens a cache of records."""
     try:
         yield open_cache(settings).namespace("records", kind=Record, ttl=3600.0, jitter=0.0)
     finally:
@@ -104,7 +113,7 @@ def fill(cache: Cache, keys: Sequence[str] = KEYS) -> None:
 
 
 def dicts(cache: Cache) -> Cache:
-    """The same values as dicts, which callers could change."""
+    """Stores the same values as dicts, which are mutable."""
     plain = cache.namespace("plain")
     for key in KEYS:
         plain.set(key, msgspec.to_builtins(RECORD), tags=TAGS)
@@ -112,15 +121,15 @@ def dicts(cache: Cache) -> Cache:
 
 
 def replies(cache: Cache) -> Cache:
-    """Values that take little to decode."""
+    """Stores values that are quick to decode."""
     flat = cache.namespace("replies", kind=Reply, ttl=3600.0, jitter=0.0)
     for key in KEYS:
         flat.set(key, REPLY, tags=TAGS)
     return flat
 
 
-def without_memory(cache: Cache) -> Callable[[], None]:
-    """Empties the memory level, and nothing else."""
+def clear_memory(cache: Cache) -> Callable[[], None]:
+    """Returns a function that clears only the memory level."""
     return cache.core.levels.local.memory.clear
 
 
@@ -129,7 +138,7 @@ def without_memory(cache: Cache) -> Callable[[], None]:
 
 def memory_hits(folder: Path, url: str) -> None:
     section("hit in memory, two tags")
-    with opened(CacheSettings(folder, redis_url=url, timeout_s=PATIENT_S)) as cache, new_loop() as loop:
+    with opened(CacheSettings(folder, redis_url=url, timeout_s=LONG_TIMEOUT_S)) as cache, new_loop() as loop:
         fill(cache)
         plain = dicts(cache)
         resources, cashews = CacheTools(), Cashews(loop)
@@ -147,15 +156,15 @@ def memory_hits(folder: Path, url: str) -> None:
             KEYS * 3,
         )
     lines(costs)
-    judge("hit in memory", costs["cache"].cpu, L1_US, "µs CPU")
+    check_limit("hit in memory", costs["cache"].cpu, L1_US, "µs CPU")
     times = costs["cashews mem"].cpu / costs["cache"].cpu
-    judge("hit in memory, times faster than cashews", times, L1_TIMES_CASHEWS, "times", at_least=True)
+    check_limit("hit in memory, times faster than cashews", times, L1_TIMES_CASHEWS, "times", at_least=True)
 
 
 def disk_hits(folder: Path, url: str) -> None:
-    section("hit on disk: checked, decoded, put into memory")
+    section("hit on disk: verified, decoded, put into memory")
     with (
-        opened(CacheSettings(folder / "ours", redis_url=url, timeout_s=PATIENT_S)) as cache,
+        opened(CacheSettings(folder / "ours", redis_url=url, timeout_s=LONG_TIMEOUT_S)) as cache,
         disk_cache(folder / "diskcache") as peer,
     ):
         fill(cache)
@@ -167,52 +176,55 @@ def disk_hits(folder: Path, url: str) -> None:
             bare.set(key, sealed)
         costs = compare(
             {
-                "cache, a text": Call(flat.get, before=without_memory(cache)),
-                "cache, a record of 65 tuples": Call(cache.get, before=without_memory(cache)),
-                "cache, a dict": Call(plain.get, before=without_memory(cache)),
-                "diskcache, the same bytes, not checked, not decoded": Call(peer.get),
-                "lmdb, the same bytes, not checked, not decoded": Call(bare.get),
+                "cache, a text": Call(flat.get, before=clear_memory(cache)),
+                "cache, a record of 65 tuples": Call(cache.get, before=clear_memory(cache)),
+                "cache, a dict": Call(plain.get, before=clear_memory(cache)),
+                "diskcache, the same bytes, not verified, not decoded": Call(peer.get),
+                "lmdb, the same bytes, not verified, not decoded": Call(bare.get),
             },
             KEYS,
         )
         bare.close()
     lines(costs)
-    judge("hit on disk", costs["cache, a text"].cpu, L2_US, "µs CPU")
+    check_limit("hit on disk", costs["cache, a text"].cpu, L2_US, "µs CPU")
 
 
 def redis_hits(folder: Path, url: str) -> None:
-    section("hit in Redis (no disk level): checked, decoded, put into memory")
+    section("hit in Redis (no disk level): verified, decoded, put into memory")
     keys = KEYS[:200]
-    with opened(CacheSettings(folder, disk_bytes=0, redis_url=url, timeout_s=PATIENT_S)) as cache, new_loop() as loop:
+    with (
+        opened(CacheSettings(folder, disk_bytes=0, redis_url=url, timeout_s=LONG_TIMEOUT_S)) as cache,
+        new_loop() as loop,
+    ):
         fill(cache, keys)
         level = cache.core.levels.redis
         assert level is not None
-        client, looping = redis.Redis.from_url(url), redis.asyncio.Redis.from_url(url)
+        client, async_client = redis.Redis.from_url(url), redis.asyncio.Redis.from_url(url)
         flat = replies(cache)
         names = {key: level.entry(flat.core.prefix + key) for key in keys}
         asynchronous = flat.asynchronous()
         costs = compare(
             {
-                "cache, a text": Call(flat.get, before=without_memory(cache)),
-                "cache, a record of 65 tuples": Call(cache.get, before=without_memory(cache)),
+                "cache, a text": Call(flat.get, before=clear_memory(cache)),
+                "cache, a record of 65 tuples": Call(cache.get, before=clear_memory(cache)),
                 "redis-py GET, the same bytes": Call(lambda key: client.get(names[key])),
-                "cache, a text, asyncio": Call(asynchronous.get, loop, before=without_memory(cache)),
-                "redis-py GET, the same bytes, asyncio": Call(lambda key: looping.get(names[key]), loop),
+                "cache, a text, asyncio": Call(asynchronous.get, loop, before=clear_memory(cache)),
+                "redis-py GET, the same bytes, asyncio": Call(lambda key: async_client.get(names[key]), loop),
             },
             keys,
-            rounds=20,  # many and short: how long it takes to wake another process varies most
+            rounds=20,  # many short rounds: the time to wake another process varies most
         )
-        loop.run_until_complete(looping.aclose())
+        loop.run_until_complete(async_client.aclose())
         loop.run_until_complete(asynchronous.close())
         client.close()
     lines(costs)
     for form in ("", ", asyncio"):
         ours, raw = costs[f"cache, a text{form}"], costs[f"redis-py GET, the same bytes{form}"]
-        judge(f"hit in Redis{form}, of a raw GET", ours.cpu / raw.cpu, L3_TIMES_RAW, "CPU")
+        check_limit(f"hit in Redis{form}, of a raw GET", ours.cpu / raw.cpu, L3_TIMES_RAW, "CPU")
 
 
 def entry_bytes(cache: Cache, key: str) -> bytes:
-    """An entry as stored in Redis."""
+    """Returns an entry as stored in Redis."""
     full, local = cache.core.prefix + key, cache.core.levels.local
     entry = local.memory.get(full)
     assert entry is not None
@@ -228,8 +240,10 @@ def sets(folder: Path, url: str) -> None:
     settings = {
         "cache, memory": CacheSettings(folder / "memory", disk_bytes=0),
         "cache, memory and disk": CacheSettings(folder / "disk"),
-        "cache, memory and Redis": CacheSettings(folder / "redis", disk_bytes=0, redis_url=url, timeout_s=PATIENT_S),
-        "cache, all three": CacheSettings(folder / "all", redis_url=url, timeout_s=PATIENT_S),
+        "cache, memory and Redis": CacheSettings(
+            folder / "redis", disk_bytes=0, redis_url=url, timeout_s=LONG_TIMEOUT_S
+        ),
+        "cache, all three": CacheSettings(folder / "all", redis_url=url, timeout_s=LONG_TIMEOUT_S),
     }
     calls = {name: Call(setter(open_cache(of).namespace("records", kind=Record))) for name, of in settings.items()}
     resources, bare, client = CacheTools(), BareLmdb(folder / "lmdb"), redis.Redis.from_url(url)
@@ -258,11 +272,11 @@ def invalidation(folder: Path, url: str) -> None:
     section(f"invalidation of a tag of {TAGGED:,} entries")
     keys = [f"tagged/{number}" for number in range(TAGGED)]
     client = redis.Redis.from_url(url)
-    with opened(CacheSettings(folder, memory_bytes=1 << 30, redis_url=url, timeout_s=PATIENT_S)) as cache:
+    with opened(CacheSettings(folder, memory_bytes=1 << 30, redis_url=url, timeout_s=LONG_TIMEOUT_S)) as cache:
         cache.set(keys[0], RECORD, tags=("big",))
         fill_at_once(cache, client, keys)
         costs = compare(
-            {"cache": Call(lambda tag: cache.invalidate_tags(tag)), "cache, a tag of no entry": Call(no_entry(cache))},
+            {"cache": Call(lambda tag: cache.invalidate_tags(tag)), "cache, an unused tag": Call(no_entry(cache))},
             ["big"] * 100,
         )
         assert all(cache.get(key) is None for key in keys[::1000])
@@ -274,7 +288,7 @@ def invalidation(folder: Path, url: str) -> None:
     client.close()
     lines(costs)
     print(f"  {'sets of keys in Redis':<65} {min(took):8.0f}")
-    judge("invalidation", costs["cache"].p50 / 1000, INVALIDATION_MS, "ms p50")
+    check_limit("invalidation", costs["cache"].p50 / 1000, INVALIDATION_MS, "ms p50")
 
 
 def no_entry(cache: Cache) -> Callable[[str], None]:
@@ -282,7 +296,7 @@ def no_entry(cache: Cache) -> Callable[[str], None]:
 
 
 def fill_at_once(cache: Cache, client: redis.Redis, keys: Sequence[str]) -> None:
-    """Puts an entry under many keys, as `set` would one by one, into memory and Redis."""
+    """Stores one entry under many keys in Redis, faster than `set` for each key."""
     local, redis_level = cache.core.levels.local, cache.core.levels.redis
     entry = local.memory.get(cache.core.prefix + keys[0])
     assert entry is not None and redis_level is not None
@@ -292,31 +306,31 @@ def fill_at_once(cache: Cache, client: redis.Redis, keys: Sequence[str]) -> None
             full = cache.core.prefix + key
             pipeline.set(redis_level.entry(full), local.seal_entry(full, entry, REDIS), px=3_600_000)
         pipeline.execute()
-    without_memory(cache)()
+    clear_memory(cache)()
     assert all(cache.get(key) is not None for key in keys[::1000])
 
 
 # --- several processes
 
 
-def seen_elsewhere(folder: Path, url: str) -> None:
-    section("an invalidation until another process gives the value no more, in ms")
-    here = CacheSettings(folder / "here", redis_url=url, timeout_s=PATIENT_S, key="the same everywhere")
+def invalidation_delay(folder: Path, url: str) -> None:
+    section("delay until another process no longer serves an invalidated value, in ms")
+    here = CacheSettings(folder / "here", redis_url=url, timeout_s=LONG_TIMEOUT_S, key="the same everywhere")
     there = replace(here, folder=folder / "there")
     with opened(here) as cache:
-        spinning = seen_by_child(cache, there, pause_s=0.0)
+        spinning = delays_in_child(cache, there, pause_s=0.0)
         cases = {
-            "on another disk, asked without a pause": spinning,
-            "on another disk, asked every 0.2 ms": seen_by_child(cache, there, pause_s=0.0002),
-            "on the same disk, asked without a pause": seen_by_child(cache, here, pause_s=0.0),
+            "on another disk, reads without a pause": spinning,
+            "on another disk, reads every 0.2 ms": delays_in_child(cache, there, pause_s=0.0002),
+            "on the same disk, reads without a pause": delays_in_child(cache, here, pause_s=0.0),
         }
         for name, took in cases.items():
             print(f"  {name:<65} {np.median(took):8.2f} {np.quantile(took, 0.99):8.2f}")
-    judge("seen by another process", float(np.quantile(spinning, 0.99)), SEEN_MS, "ms p99")
+    check_limit("delay in another process", float(np.quantile(spinning, 0.99)), SEEN_MS, "ms p99")
 
 
-def seen_by_child(cache: Cache, settings: CacheSettings, pause_s: float, times: int = 200) -> list[float]:
-    """ms from the beginning of each invalidation."""
+def delays_in_child(cache: Cache, settings: CacheSettings, pause_s: float, times: int = 200) -> list[float]:
+    """Returns the delays in ms from the start of each invalidation."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     child = spawn.Process(target=watch, args=(settings, theirs, pause_s), daemon=True)
@@ -327,7 +341,7 @@ def seen_by_child(cache: Cache, settings: CacheSettings, pause_s: float, times: 
         cache.set(key, RECORD, tags=(tag,))
         ours.send(key)
         ours.recv()  # it has the value in its memory
-        time.sleep(random.uniform(0.010, 0.015))  # it has heard of the value, too
+        time.sleep(random.uniform(0.010, 0.015))  # it has also received the message about the value
         started = time.monotonic()
         cache.invalidate_tags(tag)
         took.append((ours.recv() - started) * 1000)
@@ -337,7 +351,7 @@ def seen_by_child(cache: Cache, settings: CacheSettings, pause_s: float, times: 
 
 
 def watch(settings: CacheSettings, pipe: Connection, pause_s: float) -> None:
-    """The child: reports when it has each value, and when it was last served it."""
+    """Runs in the child: reports when it has each value, and when the value is no longer served."""
     with opened(settings) as cache:
         while (key := pipe.recv()) is not None:
             while cache.get(key) is None:
@@ -349,12 +363,12 @@ def watch(settings: CacheSettings, pipe: Connection, pause_s: float) -> None:
             pipe.send(time.monotonic())
 
 
-def one_call(folder: Path, url: str) -> None:
+def single_flight(folder: Path, url: str) -> None:
     section(f"factory calls for {MISSES:,} misses of one key at once")
-    settings = CacheSettings(folder / "here", redis_url=url, timeout_s=PATIENT_S, key="the same everywhere")
+    settings = CacheSettings(folder / "here", redis_url=url, timeout_s=LONG_TIMEOUT_S, key="the same everywhere")
     with opened(settings) as cache, new_loop() as loop:
-        judge("in threads", missing_threads(cache, "threads", MISSES), 1, "calls")
-        judge("in tasks", loop.run_until_complete(missing_tasks(cache)), 1, "calls")
+        check_limit("in threads", missing_threads(cache, "threads", MISSES), 1, "calls")
+        check_limit("in tasks", loop.run_until_complete(missing_tasks(cache)), 1, "calls")
     spawn = multiprocessing.get_context("spawn")
     barrier, calls = spawn.Barrier(2), spawn.Queue()
     children = [
@@ -363,13 +377,15 @@ def one_call(folder: Path, url: str) -> None:
     ]
     for child in children:
         child.start()
-    judge("in threads of two processes, each with a disk", sum(calls.get(timeout=60) for _ in children), 1, "calls")
+    check_limit(
+        "in threads of two processes, each with a disk", sum(calls.get(timeout=60) for _ in children), 1, "calls"
+    )
     for child in children:
         child.join()
 
 
 def missing_threads(cache: Cache, key: str, threads: int) -> int:
-    """How often the factory was called."""
+    """Returns how often the factory was called."""
     calls: Counter[str] = Counter()
     together = threading.Barrier(threads)
 
@@ -411,7 +427,7 @@ def missing_child(settings: CacheSettings, barrier: Any, calls: Any) -> None:
 
 
 def hit_rates(folder: Path, url: str) -> None:
-    """Without Redis: it would hold the same as the disk."""
+    """Measures without Redis, which would have the same entries as the disk."""
     section(
         f"hit rate, {ZIPF_REQUESTS:,} requests of {ZIPF_KEYS:,} keys by Zipf's law from an empty cache, "
         f"memory for {ZIPF_SHARE:.0%} of the keys, %"
@@ -423,17 +439,19 @@ def hit_rates(folder: Path, url: str) -> None:
         overall, memory, took = zipf(CacheSettings(folder / str(exponent), memory_bytes=memory_for_share()), trace)
         most = int(ZIPF_KEYS * ZIPF_SHARE)
         for name, value in (
-            (f"exponent {exponent}: memory's own", memory),
+            (f"exponent {exponent}: memory alone", memory),
             ("  cachetools LRUCache of as many keys", least_recently_used(trace, most)),
-            ("  requests of the keys asked for most, the bound of any memory", 100 * weights[:most].sum()),
+            ("  requests of the most frequent keys, the bound of any memory", 100 * weights[:most].sum()),
         ):
             print(f"  {name:<65} {value:8.2f}")
-        judge(f"exponent {exponent}: memory and disk ({took:.0f} µs a request)", overall, HIT_RATE, "%", at_least=True)
+        check_limit(
+            f"exponent {exponent}: memory and disk ({took:.0f} µs a request)", overall, HIT_RATE, "%", at_least=True
+        )
 
 
 def memory_for_share() -> int:
-    """Bytes of memory in which that share of the keys has room."""
-    settings = CacheSettings(Path(), disk_bytes=0, key="of no use to anybody")
+    """Returns the bytes of memory that hold ZIPF_SHARE of the keys."""
+    settings = CacheSettings(Path(), disk_bytes=0, key="a key of this benchmark")
     try:
         cache = open_cache(settings).namespace("zipf", kind=int)
         cache.set("0", 0)
@@ -443,7 +461,7 @@ def memory_for_share() -> int:
 
 
 def zipf(settings: CacheSettings, trace: np.ndarray) -> tuple[float, float, float]:
-    """Hits of all levels and of memory, in %, and µs a request."""
+    """Returns the hit rates of all levels and of memory in %, and µs per request."""
     made = 0
 
     def make() -> int:
@@ -476,12 +494,12 @@ def least_recently_used(trace: np.ndarray, keys: int) -> float:
 
 
 def fault(folder: Path, name: str, number: signal.Signals) -> None:
-    """Beside a cache whose Redis is well, so that what else the machine does meets both."""
-    section(f"Redis {name}; left alone for {OPEN_S:g} s when it fails")
-    url, well = start_server(), CacheSettings(folder / "well", redis_url=start_server())
+    """Compares with a cache whose Redis is healthy at the same time, so that other work affects both equally."""
+    section(f"Redis {name}; not used for {OPEN_S:g} s after a failure")
+    url, healthy = start_server(), CacheSettings(folder / "healthy", redis_url=start_server())
     with redis.Redis.from_url(url) as client:
         info: Any = client.info("server")
-    with opened(well) as other, opened(CacheSettings(folder / "ill", redis_url=url, open_s=OPEN_S)) as cache:
+    with opened(healthy) as other, opened(CacheSettings(folder / "failing", redis_url=url, open_s=OPEN_S)) as cache:
         fill(other)
         fill(cache)
         os.kill(info["process_id"], number)
@@ -489,19 +507,19 @@ def fault(folder: Path, name: str, number: signal.Signals) -> None:
         calls = {}
         for state, of in (("", other), (f", Redis {name}", cache)):
             calls[f"hit in memory{state}"] = Call(of.get)
-            calls[f"hit on disk{state}"] = Call(of.get, before=without_memory(of))
+            calls[f"hit on disk{state}"] = Call(of.get, before=clear_memory(of))
         costs = compare(calls, KEYS)
         os.kill(info["process_id"], signal.SIGKILL)
     lines(costs)
     for hit in ("hit in memory", "hit on disk"):
-        judge(f"{hit}, Redis {name}", costs[f"{hit}, Redis {name}"].cpu / costs[hit].cpu, HITS_UNCHANGED, "times")
+        check_limit(f"{hit}, Redis {name}", costs[f"{hit}, Redis {name}"].cpu / costs[hit].cpu, HITS_UNCHANGED, "times")
     slower = ", ".join(str(len(window)) for window in windows)
-    print(f"  {'misses that were slower, in each time that Redis was tried':<65} {slower}")
-    judge("what a miss adds in such a time, the worst", max(map(sum, windows)), FAULT_MS, "ms")
+    print(f"  {'misses that were slower, in each window':<65} {slower}")
+    check_limit("delay of misses in the worst window", max(map(sum, windows)), FAULT_MS, "ms")
 
 
 def misses(cache: Cache) -> list[list[float]]:
-    """ms that were added to misses by over 5 ms, grouped by when Redis was tried."""
+    """Returns the delays of misses above 5 ms, in ms, grouped by the window in which Redis was tried."""
     ends = time.perf_counter() + WINDOWS * (OPEN_S + 0.2)
     took: list[tuple[float, float]] = []
     while (now := time.perf_counter()) < ends:

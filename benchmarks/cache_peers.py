@@ -1,4 +1,4 @@
-"""The peers of the cache's benchmark, each used as its own documentation says."""
+"""Other caches for the benchmark, each used as its own documentation recommends."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ CHUNK = 1_000  # keys in one command
 
 
 class CacheTools:
-    """TTLCache and a lock, since it is not safe for threads by itself."""
+    """TTLCache with a lock, since it is not thread-safe."""
 
     def __init__(self) -> None:
         self._cache: cachetools.TTLCache[str, Any] = cachetools.TTLCache(1_000_000, TTL)
@@ -33,7 +33,7 @@ class CacheTools:
 
 
 class Cashews:
-    """Its memory, with two tags on every key."""
+    """cashews in memory, with two tags on every key."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._cache = cashews.Cache()
@@ -48,7 +48,7 @@ class Cashews:
 
 
 class BareLmdb:
-    """Bytes as they are: neither expiry nor a check, nor eviction."""
+    """LMDB with plain bytes: no expiry, verification or eviction."""
 
     def __init__(self, folder: Path) -> None:
         self._env = lmdb.open(str(folder), map_size=1 << 30, sync=False, metasync=False, writemap=False)
@@ -70,7 +70,7 @@ def disk_cache(folder: Path) -> diskcache.Cache:
 
 
 class TagsAsSets:
-    """The usual way with Redis: a set of the keys of each tag."""
+    """The usual tags in Redis: a set of keys for each tag."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client

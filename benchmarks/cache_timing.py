@@ -1,4 +1,4 @@
-"""How long calls take, side by side, and the lines that say so."""
+"""Measures calls in turn, and prints their costs and limits."""
 
 import asyncio
 import gc
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-missed: list[str] = []  # the figures that were over their limit
+missed: list[str] = []  # figures that did not meet their limit
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one call, in µs: CPU time of the calling thread, and what a clock shows."""
+    """The cost of one call in µs: CPU time of the calling thread, and percentiles of the elapsed time."""
 
     cpu: float
     p50: float
@@ -23,21 +23,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class Call:
-    """What is measured: `do` is called with each key, in `loop` if it is a coroutine function. `before` each round
-    something may be set up that is not counted."""
+    """A call to measure. `do` is called with each key, in `loop` if it is a coroutine function; `before` is called
+    before each round and is not measured."""
 
     do: Callable[[str], Any]
     loop: asyncio.AbstractEventLoop | None = None
     before: Callable[[], object] = lambda: None
 
     def cpu(self, keys: Sequence[str]) -> float:
-        """µs a call."""
+        """Returns the mean CPU time of a call in µs."""
         self.before()
         seconds = self._seconds(keys) if self.loop is None else self.loop.run_until_complete(self._in_loop(keys))
         return seconds / len(keys) * 1e6
 
     def each(self, keys: Sequence[str]) -> list[float]:
-        """µs of every call."""
+        """Returns the elapsed time of every call in µs."""
         self.before()
         if self.loop is not None:
             return self.loop.run_until_complete(self._each_in_loop(keys))
@@ -70,7 +70,7 @@ class Call:
 
 
 def compare(calls: dict[str, Call], keys: Sequence[str], rounds: int = 7) -> dict[str, Cost]:
-    """The cost of each call, measured in turn, so that other work of the machine affects all of them alike.
+    """Returns the cost of each call. They are measured in turn, so that other work affects all of them equally.
 
     Reports the minimum CPU time of a round, and percentiles of the round with the lowest median. Imported objects are
     frozen: a full garbage collection of them takes 50 ms, and could hit the same call in each round.
@@ -105,8 +105,8 @@ def lines(costs: dict[str, Cost]) -> None:
         line(name, cost)
 
 
-def judge(name: str, value: float, limit: float, unit: str, *, at_least: bool = False) -> None:
-    """A figure against its limit."""
+def check_limit(name: str, value: float, limit: float, unit: str, *, at_least: bool = False) -> None:
+    """Prints a figure with its limit, and records it in `missed` if the limit is not met."""
     held = value >= limit if at_least else value <= limit
     sign = "≥" if at_least else "≤"
     print(f"  {name:<56} {value:8.2f} {sign} {limit:g} {unit:<8} {'ok' if held else 'MISSED'}", flush=True)

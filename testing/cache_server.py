@@ -1,4 +1,4 @@
-"""Real servers that can be stopped, hung and slowed down, and other processes, for the tests of the cache."""
+"""Servers that can be stopped, hung and slowed down, and other processes, for the tests of the cache."""
 
 import ctypes
 import select
@@ -27,25 +27,25 @@ KEY = "a key of the tests alone"
 START_S = 20.0
 ANSWER_S = 45.0
 _PR_SET_PDEATHSIG = 1
-# shorter than in production: a hung Redis is noticed sooner, and a lease of a killed process ends sooner
-QUICK = """
+# shorter than in production, so that hung servers are detected and leases expire sooner
+SHORT_INTERVALS = """
 from resources.cache import backplane, redis_level
 backplane.HEARTBEAT_S, backplane.RETRY_S = 0.25, 0.05
 redis_level.LEASE_MS, redis_level.OUTDATED_S = 1500, 0.5
 """
-exec(QUICK)
+exec(SHORT_INTERVALS)
 
 
 def binaries() -> list[str]:
-    """The servers of this machine that have Redis's protocol."""
+    """Returns the paths of the installed servers that implement Redis's protocol."""
     installed = shutil.which("redis-server")
     return [str(get_binary_path()), *([installed] if installed else [])]
 
 
-def until(true: Callable[[], Any], seconds: float = 10.0) -> bool:
-    """Whether it became true in time."""
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+    """Waits until the condition is true; returns False after `seconds`."""
     ends = time.monotonic() + seconds
-    while not true():
+    while not condition():
         if time.monotonic() > ends:
             return False
         time.sleep(0.01)
@@ -57,7 +57,7 @@ def _end_with_parent() -> None:
 
 
 class Server:
-    """A server on a socket in `folder`. It writes nothing to the disk, so one that is started again is empty."""
+    """A server on a socket in `folder`. It has no persistence, so it is empty after a restart."""
 
     def __init__(self, folder: Path, binary: str = "", **options: str) -> None:
         self.binary = binary or binaries()[0]
@@ -91,8 +91,8 @@ class Server:
         except redis.ConnectionError:
             return False
 
-    def renew(self) -> "Server":
-        """Empties it, and starts it if it was killed."""
+    def reset(self) -> "Server":
+        """Removes all keys; starts the server if it was killed."""
         if self._process is None:
             return self.start()
         self.client().flushall()
@@ -106,7 +106,7 @@ class Server:
             self._process.send_signal(number)
 
     def hang(self) -> None:
-        """It accepts connections and does not answer until `resume`."""
+        """Makes the server accept connections without an answer until `resume`."""
         self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -123,8 +123,8 @@ class Server:
         return list(self.client().scan_iter(f"*{part}*", count=1000))
 
 
-class Slow:
-    """Forwards what a server answers, `delay_s` later; with `tls` on a port of the loopback, else on a socket."""
+class SlowProxy:
+    """A proxy that delays answers by `delay_s`. With `tls` it listens on a local port, otherwise on a Unix socket."""
 
     def __init__(self, server: Server, tls: ssl.SSLContext | None = None) -> None:
         self.delay_s = 0.0
@@ -144,7 +144,7 @@ class Slow:
         while True:
             try:
                 near = self._listening.accept()[0]
-            except ssl.SSLError:  # by a client that does not trust the certificate
+            except ssl.SSLError:  # the client does not trust the certificate
                 continue
             except OSError:
                 return
@@ -167,7 +167,7 @@ class Slow:
                         time.sleep(self.delay_s)
                     (near if source is far else far).sendall(found)
 
-    def __enter__(self) -> "Slow":
+    def __enter__(self) -> "SlowProxy":
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -177,15 +177,15 @@ class Slow:
             Path(path).unlink()
 
 
-def settings_of(folder: Path, url: str = "", **changes: Any) -> CacheSettings:
-    """Patient, as two busy cores need it, but a level that fails is tried again soon."""
+def cache_settings(folder: Path, url: str = "", **changes: Any) -> CacheSettings:
+    """Settings with a long timeout, for busy machines, and a short wait before a failed level is tried again."""
     settings = CacheSettings(folder, memory_bytes=4 << 20, disk_bytes=16 << 20, redis_url=url, key=KEY)
     return replace(settings, timeout_s=8.0, open_s=0.1, **changes)
 
 
 @contextmanager
 def opened(settings: CacheSettings) -> Iterator[Any]:
-    """The cache of this process. Its type is Any: tests look at what is inside, too."""
+    """Opens the cache in this process. Its type is Any, since tests also check private attributes."""
     try:
         yield open_cache(settings)
     finally:
@@ -223,11 +223,11 @@ _idle: list["Peer"] = []
 
 
 class Peer:
-    """Another process. It evaluates expressions, with its `cache`, `levels`, `local`, `make` and `calls`."""
+    """Another process that evaluates expressions with its own `cache`, `levels`, `local`, `make` and `calls`."""
 
     def __init__(self, before: str = "") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", QUICK + before + _PEER],
+            [sys.executable, "-c", SHORT_INTERVALS + before + _PEER],
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -236,13 +236,13 @@ class Peer:
         )
 
     def send(self, expression: str) -> None:
-        """Has it begin; `answer` waits for the end."""
+        """Starts to evaluate an expression; `answer` waits for its value."""
         assert self.process.stdin
         self.process.stdin.write(f"{expression}\n")
         self.process.stdin.flush()
 
     def answer(self) -> Any:
-        """Fails after ANSWER_S, with the stacks of the other process in its stderr."""
+        """Returns the value of the expression. After ANSWER_S the other process prints its stacks, and this fails."""
         assert self.process.stdout
         if not select.select([self.process.stdout], [], [], ANSWER_S)[0]:
             self.process.send_signal(signal.SIGUSR1)
@@ -259,19 +259,21 @@ class Peer:
         self.process.communicate()
 
 
-def written(settings: CacheSettings) -> str:
-    """An expression that makes the settings again, in another process."""
+def settings_expression(settings: CacheSettings) -> str:
+    """Returns an expression that creates equal settings in another process."""
     values = ((field.name, getattr(settings, field.name)) for field in fields(settings))
     return f"CacheSettings({', '.join(f'{name}={value!r}' for name, value in values)})".replace("PosixPath", "Path")
 
 
 @contextmanager
-def peer_of(settings: CacheSettings, before: str = "") -> Iterator[Peer]:
-    """A process with the cache of these settings; `before` is run first in it. A process that is left over is used
-    again, since it takes a second to start."""
+def open_peer(settings: CacheSettings, before: str = "") -> Iterator[Peer]:
+    """Opens a cache in another process, after the code `before`.
+
+    A process without `before` is reused by the next caller, since a new one takes a second to start.
+    """
     peer = _idle.pop() if _idle and not before else Peer(before)
     try:
-        assert peer(f"begin({written(settings)!r})") is None
+        assert peer(f"begin({settings_expression(settings)!r})") is None
         yield peer
         if not before and peer.process.poll() is None:
             peer("end()")
@@ -282,7 +284,7 @@ def peer_of(settings: CacheSettings, before: str = "") -> Iterator[Peer]:
 
 
 class Factory:
-    """Counts its calls. If it is `held`, its calls end when `may_end` is set."""
+    """A factory that counts its calls. If it is `held`, calls return only after `may_end` is set."""
 
     def __init__(self, value: Any, held: bool = False) -> None:
         self.value, self.calls = value, 0
@@ -299,13 +301,13 @@ class Factory:
         return self.value
 
 
-def fails() -> Any:
-    """A factory whose source is away."""
-    raise ConnectionError("the source is away")
+def failing_factory() -> Any:
+    """A factory that raises ConnectionError."""
+    raise ConnectionError("the source is unreachable")
 
 
 def in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    """A thread that does it, and what it returned or raised."""
+    """Starts a thread; returns it with a list that will have the result or the exception."""
     found: list[Any] = []
 
     def run() -> None:
@@ -319,6 +321,6 @@ def in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
     return thread, found
 
 
-def forget_memory(cache: Any) -> None:
-    """Empties the memory level, so that the next look goes to the disk or Redis."""
+def clear_memory(cache: Any) -> None:
+    """Clears the memory level, so that the next read uses the disk or Redis."""
     cache.core.levels.local.memory.clear()

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 MAX_VALUE = 1 << 20
 MAX_PENDING_KEYS = 1_000  # with more, their namespaces are cleared instead
-OUTDATED_S = (
-    2.0  # Redis is not read for this long after it missed a change; each heartbeat renews this until the replay
-)
+# Redis is not read for this long after it missed a change; each heartbeat renews this until the replay
+OUTDATED_S = 2.0
 LEASE_MS = 3_000  # the holder renews it every second
 UNAVAILABLE: Any = object()  # the result if Redis could not be used
 log = logging.getLogger("crates.cache")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testing.cache_server import Server, binaries, opened, peer_of, settings_of
+from testing.cache_server import Server, binaries, cache_settings, open_peer, opened
 
 
 @pytest.fixture(scope="module", params=binaries(), ids=lambda path: Path(path).name)
@@ -18,8 +18,8 @@ def any_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def server(any_server: Server) -> Iterator[Server]:
-    """An empty server of each kind that is installed."""
-    yield any_server.renew()
+    """An empty server, for each installed binary."""
+    yield any_server.reset()
     any_server.resume()
 
 
@@ -33,16 +33,16 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(params=["memory, disk and Redis", "memory and disk", "memory and Redis", "memory"])
 def cache(request: pytest.FixtureRequest, valkey: Server, tmp_path: Path) -> Iterator[Any]:
     """A cache of each subset of the levels."""
-    url = valkey.renew().url if "Redis" in request.param else ""
+    url = valkey.reset().url if "Redis" in request.param else ""
     disk_bytes = 16 << 20 if "disk" in request.param else 0
-    with opened(settings_of(tmp_path / "cache", url, disk_bytes=disk_bytes)) as cache:
+    with opened(cache_settings(tmp_path / "cache", url, disk_bytes=disk_bytes)) as cache:
         yield cache
 
 
 @pytest.fixture(params=["one disk", "one disk, with Redis", "two disks"])
 def pair(request: pytest.FixtureRequest, valkey: Server, tmp_path: Path) -> Iterator[Any]:
-    """A cache, another process that shares a disk, a Redis or both with it, and seconds until it hears of changes."""
-    url = "" if request.param == "one disk" else valkey.renew().url
+    """A cache, a process that shares its disk, Redis or both, and the longest delay of changes in seconds."""
+    url = "" if request.param == "one disk" else valkey.reset().url
     other = tmp_path / ("other" if request.param == "two disks" else "cache")
-    with opened(settings_of(tmp_path / "cache", url)) as cache, peer_of(settings_of(other, url)) as peer:
+    with opened(cache_settings(tmp_path / "cache", url)) as cache, open_peer(cache_settings(other, url)) as peer:
         yield cache, peer, 10 if request.param == "two disks" else 0

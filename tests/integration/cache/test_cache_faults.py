@@ -1,6 +1,6 @@
-"""A level that fails costs misses: never an error, an outdated value or a long wait.
+"""A level that fails causes misses, but no error, outdated value or long wait.
 
-Faults in random order, on two processes: test_cache_machine.py.
+test_cache_machine.py has faults in random order on two processes.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ import pytest
 
 from resources.cache import CacheSettings, entry
 from resources.common.settings import PROJECT
-from testing.cache_server import Server, Slow, forget_memory, opened, peer_of, settings_of, until
+from testing.cache_server import Server, SlowProxy, cache_settings, clear_memory, open_peer, opened, until
 from testing.certificates import certified
 
-TIMEOUT_S, WINDOW_S = 0.1, 60.0  # longest wait for an answer, and how long a Redis that fails is left alone
-LONG_S = 0.08  # a call that takes longer has waited for Redis
+TIMEOUT_S, WINDOW_S = 0.1, 60.0  # timeout of an answer, and how long Redis is not used after it failed
+LONG_S = 0.08  # a longer call has waited for Redis
 VALUE = {"crate": "serde", "score": 0.9}
 
 
 def impatient(folder: Path, url: str) -> CacheSettings:
-    return replace(settings_of(folder, url), timeout_s=TIMEOUT_S, open_s=WINDOW_S)
+    return replace(cache_settings(folder, url), timeout_s=TIMEOUT_S, open_s=WINDOW_S)
 
 
 class Stopwatch:
-    """Counts the calls that had to wait."""
+    """Counts the calls that took longer than LONG_S."""
 
     def __init__(self) -> None:
         self.long = 0
@@ -49,7 +49,7 @@ class Stopwatch:
 
 
 def use(cache: Any, timed: Stopwatch, part: str, times: int = 10) -> None:
-    """Calls of every kind, and what they return whether there is a Redis or not."""
+    """Calls every method, whose results do not depend on Redis."""
     for number in range(times):
         key, tags = f"{part} {number}", (f"{part} tag {number}",)
         assert timed(cache.get, key) is None
@@ -63,22 +63,22 @@ def use(cache: Any, timed: Stopwatch, part: str, times: int = 10) -> None:
         assert timed(cache.get, key) is None
 
 
-# --- Redis is away
+# --- Redis is unreachable
 
 
-def test_redis_that_is_down_at_the_start_costs_hits_only(tmp_path: Path) -> None:
-    with opened(settings_of(tmp_path / "cache", f"unix://{tmp_path}/no.sock")) as cache:
+def test_without_redis_at_the_start_values_are_cached_on_disk(tmp_path: Path) -> None:
+    with opened(cache_settings(tmp_path / "cache", f"unix://{tmp_path}/no.sock")) as cache:
         use(cache, Stopwatch(), "down")
         cache.set("serde", VALUE, tags=["crate"])
-        forget_memory(cache)
+        clear_memory(cache)
         assert cache.get("serde") == VALUE, "the disk has it"
         assert cache.stats()["redis"]["errors"] > 0
 
 
 @pytest.mark.parametrize("fault", ["down", "hung", "slow", "late"])
-def test_a_redis_that_fails_costs_two_waits_in_each_window(server: Server, tmp_path: Path, fault: str) -> None:
-    """ "late": within the timeout, but not as a Redis should."""
-    with Slow(server) as slow, opened(impatient(tmp_path / "a", slow.url)) as cache:
+def test_a_failing_redis_costs_at_most_two_timeouts_in_each_window(server: Server, tmp_path: Path, fault: str) -> None:
+    """In the case "late" Redis answers within the timeout, but slowly."""
+    with SlowProxy(server) as slow, opened(impatient(tmp_path / "a", slow.url)) as cache:
         cache.set("hit", 1)
         assert cache.stats()["redis"]["errors"] == 0
         if fault == "down":
@@ -89,16 +89,16 @@ def test_a_redis_that_fails_costs_two_waits_in_each_window(server: Server, tmp_p
             slow.delay_s = 1.0 if fault == "slow" else TIMEOUT_S * 0.7
         timed = Stopwatch()
         use(cache, timed, "failing")
-        assert timed.long <= 3, "two, and one for the machine"
+        assert timed.long <= 3, "two, and one because the machine may be busy"
         started = time.monotonic()
         for _ in range(1000):
             assert cache.get("hit") == 1
         assert time.monotonic() - started < 1.0, "hits in memory are as fast as before"
-        forget_memory(cache)
-        assert cache.get("hit") == 1, "hits on the disk go on"
+        clear_memory(cache)
+        assert cache.get("hit") == 1, "hits on the disk still work"
 
 
-def test_a_hung_redis_delays_a_crowd_no_more_than_one_caller(server: Server, tmp_path: Path) -> None:
+def test_a_hung_redis_delays_a_hundred_callers_no_longer_than_one(server: Server, tmp_path: Path) -> None:
     with opened(impatient(tmp_path / "a", server.url)) as cache:
         cache.get("warm up")
         server.hang()
@@ -148,16 +148,16 @@ def test_a_hung_redis_does_not_block_the_event_loop(server: Server, tmp_path: Pa
         assert ticks >= 3
 
 
-def test_a_redis_that_dies_and_returns_empty_brings_no_outdated_value_back(server: Server, tmp_path: Path) -> None:
+def test_no_outdated_value_returns_after_redis_restarted_empty(server: Server, tmp_path: Path) -> None:
     with (
-        opened(settings_of(tmp_path / "a", server.url)) as cache,
-        peer_of(settings_of(tmp_path / "b", server.url)) as peer,
+        opened(cache_settings(tmp_path / "a", server.url)) as cache,
+        open_peer(cache_settings(tmp_path / "b", server.url)) as peer,
     ):
         for key in "abc":
             cache.set(key, 1, tags=(f"tag {key}",))
         assert peer("[cache.get(key) for key in 'abc']") == [1, 1, 1]
         server.kill()
-        assert [cache.get(key) for key in "abc"] == [1, 1, 1], "what was right lately is served for a while"
+        assert [cache.get(key) for key in "abc"] == [1, 1, 1], "values checked within TRUST_S are served"
         cache.invalidate_tags("tag a")
         cache.delete("b")
         cache.set("c", 2)
@@ -171,10 +171,10 @@ def test_a_redis_that_dies_and_returns_empty_brings_no_outdated_value_back(serve
 
 
 @pytest.mark.parametrize("idle", [True, False], ids=["and is not used again", "and is used again"])
-def test_changes_that_a_hung_redis_did_not_hear_are_replayed(server: Server, tmp_path: Path, idle: bool) -> None:
+def test_changes_that_a_hung_redis_missed_are_replayed(server: Server, tmp_path: Path, idle: bool) -> None:
     with (
-        opened(replace(settings_of(tmp_path / "a", server.url), timeout_s=TIMEOUT_S)) as cache,
-        peer_of(settings_of(tmp_path / "b", server.url)) as peer,
+        opened(replace(cache_settings(tmp_path / "a", server.url), timeout_s=TIMEOUT_S)) as cache,
+        open_peer(cache_settings(tmp_path / "b", server.url)) as peer,
     ):
         for key in "abc":
             cache.set(key, 1, tags=(f"tag {key}",))
@@ -191,11 +191,9 @@ def test_changes_that_a_hung_redis_did_not_hear_are_replayed(server: Server, tmp
         assert until(lambda: cache.set("d", 3, tags=("tag a",)) or peer("cache.get('d')") == 3), "they agree again"
 
 
-def test_processes_of_one_disk_do_not_read_from_redis_what_one_of_them_could_not_invalidate_there(
-    server: Server, tmp_path: Path
-) -> None:
-    settings = replace(settings_of(tmp_path / "a", server.url), timeout_s=TIMEOUT_S)
-    with opened(settings) as cache, peer_of(settings) as peer:
+def test_processes_of_one_disk_do_not_read_redis_after_it_missed_a_change(server: Server, tmp_path: Path) -> None:
+    settings = replace(cache_settings(tmp_path / "a", server.url), timeout_s=TIMEOUT_S)
+    with opened(settings) as cache, open_peer(settings) as peer:
         cache.set("a", 1, tags=("x",))
         cache.set("b", 1)
         assert peer("[cache.get('a'), cache.get('b')]") == [1, 1]
@@ -209,12 +207,12 @@ def test_processes_of_one_disk_do_not_read_from_redis_what_one_of_them_could_not
 
 def test_after_a_flush_two_processes_agree_again(server: Server, tmp_path: Path) -> None:
     with (
-        opened(settings_of(tmp_path / "a", server.url)) as cache,
-        peer_of(settings_of(tmp_path / "b", server.url)) as peer,
+        opened(cache_settings(tmp_path / "a", server.url)) as cache,
+        open_peer(cache_settings(tmp_path / "b", server.url)) as peer,
     ):
         cache.set("a", 1, tags=("x",))
         assert peer("cache.get('a')") == 1
-        time.sleep(0.6)  # both have had a beat
+        time.sleep(0.6)  # both have sent a heartbeat
         server.client().flushall()
         assert until(lambda: cache.get("a") is None and peer("cache.get('a')") is None)
         cache.set("a", 2, tags=("x",))
@@ -223,9 +221,9 @@ def test_after_a_flush_two_processes_agree_again(server: Server, tmp_path: Path)
         assert until(lambda: cache.get("a") is None)
 
 
-def test_a_machine_that_was_off_does_not_serve_what_was_changed_meanwhile(server: Server, tmp_path: Path) -> None:
-    settings = settings_of(tmp_path / "a", server.url)
-    with peer_of(settings_of(tmp_path / "b", server.url)) as peer:
+def test_a_machine_that_was_off_does_not_serve_values_changed_meanwhile(server: Server, tmp_path: Path) -> None:
+    settings = cache_settings(tmp_path / "a", server.url)
+    with open_peer(cache_settings(tmp_path / "b", server.url)) as peer:
         with opened(settings) as cache:
             for key in "abc":
                 cache.set(key, 1, tags=(f"tag {key}",))
@@ -234,25 +232,25 @@ def test_a_machine_that_was_off_does_not_serve_what_was_changed_meanwhile(server
             assert [cache.get(key) for key in "abc"] == [None, None, 1]
 
 
-def test_without_redis_a_mutable_value_is_trusted_for_a_minute_and_an_immutable_one_for_its_ttl(
+def test_without_redis_mutable_values_are_served_for_a_minute_and_immutable_ones_for_their_ttl(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entry, "TRUST_S", 0.5)
-    with opened(settings_of(tmp_path / "a", server.url)) as cache:
+    with opened(cache_settings(tmp_path / "a", server.url)) as cache:
         hashes = cache.namespace("hashes", immutable=True)
         cache.set("a", 1)
         hashes.set("a", 2)
         server.kill()
         assert cache.get("a") == 1
         assert until(lambda: cache.get("a") is None, 5)
-        forget_memory(cache)
+        clear_memory(cache)
         assert [cache.get("a"), hashes.get("a")] == [None, 2]
 
 
 def test_an_immutable_value_is_served_from_disk_by_a_process_that_never_reached_redis(
     server: Server, tmp_path: Path
 ) -> None:
-    settings = settings_of(tmp_path / "a", server.url)
+    settings = cache_settings(tmp_path / "a", server.url)
     with opened(settings) as cache:
         cache.namespace("hashes", immutable=True).set("a", 1)
         cache.set("a", 2)
@@ -269,7 +267,7 @@ def test_an_immutable_value_is_served_from_disk_by_a_process_that_never_reached_
 
 @pytest.fixture
 def full(server: Server) -> Iterator[Server]:
-    """Accepts nothing more, once `fill` was called."""
+    """A server that is out of memory after `fill` was called."""
     yield server
     server.client().config_set("maxmemory", "64mb")
     server.client().config_set("maxmemory-policy", "volatile-lru")
@@ -280,10 +278,10 @@ def fill(server: Server) -> None:
     server.client().config_set("maxmemory", "1")
 
 
-def test_a_redis_out_of_memory_serves_nothing_outdated(full: Server, tmp_path: Path) -> None:
+def test_a_redis_out_of_memory_serves_no_outdated_value(full: Server, tmp_path: Path) -> None:
     with (
-        opened(settings_of(tmp_path / "a", full.url)) as cache,
-        peer_of(settings_of(tmp_path / "b", full.url)) as peer,
+        opened(cache_settings(tmp_path / "a", full.url)) as cache,
+        open_peer(cache_settings(tmp_path / "b", full.url)) as peer,
     ):
         for key in "abc":
             cache.set(key, 1, tags=(f"tag {key}",))
@@ -301,7 +299,7 @@ def test_a_redis_out_of_memory_serves_nothing_outdated(full: Server, tmp_path: P
 
 
 def refuse(server: Server, how: str) -> Callable[[], Any]:
-    """Has the server refuse; what ends it."""
+    """Makes the server refuse commands; returns a function that ends this."""
     client = server.client()
     if how == "OOM":
         fill(server)
@@ -321,13 +319,13 @@ def refuse(server: Server, how: str) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize("how", ["NOAUTH", "WRONGPASS", "OOM", "READONLY", "NOPERM", "max number of clients"])
-def test_a_redis_that_refuses_is_logged_with_its_own_words(
+def test_refusals_of_redis_are_logged_with_its_own_message(
     valkey: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    end = refuse(valkey.renew(), how)
+    end = refuse(valkey.reset(), how)
     try:
         url = f"{valkey.url}?username=default&password=guessed" if how == "WRONGPASS" else valkey.url
-        with opened(replace(settings_of(tmp_path / "a", url, disk_bytes=0), timeout_s=0.5)) as cache:
+        with opened(replace(cache_settings(tmp_path / "a", url, disk_bytes=0), timeout_s=0.5)) as cache:
             use(cache, Stopwatch(), "refused", times=2)
             assert until(
                 lambda: (
@@ -336,7 +334,7 @@ def test_a_redis_that_refuses_is_logged_with_its_own_words(
                 ),
                 5,
             )
-        # a server with too many clients hangs up: its refusal may be lost the first times
+        # a server with too many clients closes the connection, and its message may be lost the first times
         assert "cannot be reached" not in caplog.text or how == "max number of clients"
         assert "guessed" not in caplog.text
         assert caplog.text.count("it refuses") <= 4, "each reason is logged once"
@@ -344,8 +342,8 @@ def test_a_redis_that_refuses_is_logged_with_its_own_words(
         end()
 
 
-def test_a_redis_that_answers_is_not_logged_as_away(server: Server, tmp_path: Path) -> None:
-    """Not even by a process that has yet to import redis-py."""
+def test_a_redis_that_answers_is_not_logged_as_unreachable(server: Server, tmp_path: Path) -> None:
+    """The process has not imported redis-py before, which takes longer than the timeout."""
     script = (
         "import sys, logging; from pathlib import Path; from resources.cache import CacheSettings, open_cache;"
         "logging.basicConfig(level=logging.WARNING);"
@@ -360,22 +358,24 @@ def test_a_redis_that_answers_is_not_logged_as_away(server: Server, tmp_path: Pa
 
 
 @pytest.mark.parametrize("option", ["protocol=3", "decode_responses=1", "socket_timeout=60"])
-def test_options_of_the_url_do_not_change_how_answers_are_read(valkey: Server, tmp_path: Path, option: str) -> None:
-    settings = settings_of(tmp_path / "cache", f"{valkey.renew().url}?{option}", disk_bytes=0)
+def test_options_in_the_url_do_not_change_the_protocol_or_the_timeout(
+    valkey: Server, tmp_path: Path, option: str
+) -> None:
+    settings = cache_settings(tmp_path / "cache", f"{valkey.reset().url}?{option}", disk_bytes=0)
     with opened(replace(settings, timeout_s=0.5)) as cache:
         cache.set("a", 1)
-        forget_memory(cache)
+        clear_memory(cache)
         assert cache.get("a") == 1
         valkey.hang()
         started = time.monotonic()
-        forget_memory(cache)
+        clear_memory(cache)
         assert cache.get("a") is None
         assert time.monotonic() - started < 10.0
         valkey.resume()
 
 
-def test_a_connection_that_was_ended_while_idle_costs_no_miss(valkey: Server, tmp_path: Path) -> None:
-    with opened(settings_of(tmp_path / "cache", valkey.renew().url, disk_bytes=0)) as cache:
+def test_a_connection_closed_while_idle_causes_no_miss(valkey: Server, tmp_path: Path) -> None:
+    with opened(cache_settings(tmp_path / "cache", valkey.reset().url, disk_bytes=0)) as cache:
         threads = [threading.Thread(target=cache.set, args=(str(number), number)) for number in range(8)]
         for thread in threads:
             thread.start()
@@ -383,13 +383,13 @@ def test_a_connection_that_was_ended_while_idle_costs_no_miss(valkey: Server, tm
             thread.join()
         with valkey.client() as client:
             client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        forget_memory(cache)
+        clear_memory(cache)
         assert [cache.get(str(number)) for number in range(8)] == list(range(8))
         assert cache.stats()["redis"]["errors"] == 0
 
 
-def test_a_lease_whose_answer_was_lost_is_held(valkey: Server, tmp_path: Path) -> None:
-    with opened(settings_of(tmp_path / "cache", valkey.renew().url, disk_bytes=0)) as cache:
+def test_a_lease_is_taken_although_the_first_answer_was_lost(valkey: Server, tmp_path: Path) -> None:
+    with opened(cache_settings(tmp_path / "cache", valkey.reset().url, disk_bytes=0)) as cache:
         client = cache.core.levels.redis.client
         execute = client.execute
 
@@ -400,13 +400,13 @@ def test_a_lease_whose_answer_was_lost_is_held(valkey: Server, tmp_path: Path) -
         client.execute = twice
         started = time.monotonic()
         assert cache.get_or_set("a", lambda: 1) == 1
-        assert time.monotonic() - started < 1.0, "less than a lease"
+        assert time.monotonic() - started < 1.0, "less than the lifetime of a lease"
 
 
 def test_malformed_messages_are_ignored(valkey: Server, tmp_path: Path) -> None:
     with (
-        opened(settings_of(tmp_path / "cache", valkey.renew().url)) as cache,
-        peer_of(settings_of(tmp_path / "b", valkey.url)) as peer,
+        opened(cache_settings(tmp_path / "cache", valkey.reset().url)) as cache,
+        open_peer(cache_settings(tmp_path / "b", valkey.url)) as peer,
     ):
         cache.set("a", 1)
         assert peer("cache.get('a')") == 1
@@ -420,7 +420,7 @@ def test_malformed_messages_are_ignored(valkey: Server, tmp_path: Path) -> None:
 def test_redis_evicts_entries_and_never_tags(tmp_path: Path) -> None:
     server = Server(tmp_path, maxmemory="8mb").start()
     try:
-        with opened(settings_of(tmp_path / "a", server.url, disk_bytes=0)) as cache:
+        with opened(cache_settings(tmp_path / "a", server.url, disk_bytes=0)) as cache:
             for number in range(300):
                 cache.set(str(number), random.Random(number).randbytes(100_000), tags=(f"tag {number}",))
             assert int(server.client().info("stats")["evicted_keys"]) > 100  # type: ignore[index]
@@ -432,7 +432,7 @@ def test_redis_evicts_entries_and_never_tags(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["pickle", "truncated", "empty", "key", "disk's"])
 def test_an_entry_planted_in_redis_is_a_miss_and_is_deleted(server: Server, tmp_path: Path, what: str) -> None:
-    with opened(settings_of(tmp_path / "a", server.url, disk_bytes=0)) as base:
+    with opened(cache_settings(tmp_path / "a", server.url, disk_bytes=0)) as base:
         cache = base.namespace("planted", kind=dict[str, Any])
         cache.set("serde", VALUE)
         cache.set("tokio", VALUE)
@@ -447,7 +447,7 @@ def test_an_entry_planted_in_redis_is_a_miss_and_is_deleted(server: Server, tmp_
             "disk's": whole.replace(b"redis", b"disk0"),
         }
         client.set(name, planted[what], keepttl=True)
-        forget_memory(cache)
+        clear_memory(cache)
         assert cache.get("serde") is None
         assert cache.stats()["redis"]["errors"] == 1
         assert server.keys(":e:planted@1/serde") == []
@@ -455,22 +455,22 @@ def test_an_entry_planted_in_redis_is_a_miss_and_is_deleted(server: Server, tmp_
 
 
 def test_redis_with_tls_and_a_password(valkey: Server, tmp_path: Path) -> None:
-    with Slow(valkey.renew(), certified(tmp_path)) as safe, valkey.client() as client:
+    with SlowProxy(valkey.reset(), certified(tmp_path)) as safe, valkey.client() as client:
         client.acl_setuser(
-            "keeper", enabled=True, passwords=["+not told"], keys=["*"], commands=["+@all"], channels=["*"]
+            "reader", enabled=True, passwords=["+not shown"], keys=["*"], commands=["+@all"], channels=["*"]
         )
         address = safe.url.removeprefix("rediss://")
         authority = f"ssl_ca_certs={tmp_path / 'cert.pem'}"
 
         def cached(url: str, timeout_s: float = 2.0) -> Any:
-            with opened(replace(settings_of(tmp_path / "cache", url, disk_bytes=0), timeout_s=timeout_s)) as cache:
+            with opened(replace(cache_settings(tmp_path / "cache", url, disk_bytes=0), timeout_s=timeout_s)) as cache:
                 cache.set("a", url)
-                forget_memory(cache)
+                clear_memory(cache)
                 return cache.get("a")
 
-        right = f"rediss://keeper:not%20told@{address}?{authority}"
+        right = f"rediss://reader:not%20shown@{address}?{authority}"
         assert cached(right) == right
-        for wrong in (f"rediss://keeper:guessed@{address}?{authority}", f"rediss://keeper:not%20told@{address}"):
+        for wrong in (f"rediss://reader:guessed@{address}?{authority}", f"rediss://reader:not%20shown@{address}"):
             assert cached(wrong, timeout_s=0.2) is None
 
 
@@ -530,8 +530,8 @@ close_cache(settings)
 
 
 @pytest.mark.parametrize("limit", ["as large as it is", "not a page more"])
-def test_a_full_disk_costs_hits_and_serves_nothing_outdated(tmp_path: Path, limit: str) -> None:
-    """`RLIMIT_FSIZE` refuses the bytes, as a full disk does; with the second limit not even a deletion is possible."""
+def test_a_full_disk_causes_misses_and_no_outdated_value(tmp_path: Path, limit: str) -> None:
+    """`RLIMIT_FSIZE` limits writes as a full disk does. With the second limit even a deletion fails."""
     folder = tmp_path / "cache"
     command = [sys.executable, "-c", FULL_DISK, str(folder), limit]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
@@ -539,8 +539,8 @@ def test_a_full_disk_costs_hits_and_serves_nothing_outdated(tmp_path: Path, limi
     assert child.stdout
     printed = child.stdout.readline()
     if printed == "full\n":
-        # another process, which may write, does not serve what the first could not delete
-        with peer_of(replace(settings_of(folder), memory_bytes=1 << 20)) as peer:
+        # another process, which can write, does not serve the values that the first could not delete
+        with open_peer(replace(cache_settings(folder), memory_bytes=1 << 20)) as peer:
             assert peer("[cache.get(str(number)) for number in range(20)]") == [None] * 20
     _, errors = child.communicate("\n", timeout=50)
     assert (printed, child.returncode) == ("full\n", 0), errors

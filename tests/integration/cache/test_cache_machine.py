@@ -1,6 +1,6 @@
-"""Random operations and faults on two processes, against a model that knows which values may still be served.
+"""Random operations and faults on two processes, compared with a model of the values that may be served.
 
-A miss is always right; a value that was never written under its key, or that is outdated, never.
+A miss is always allowed. A value that was never written under its key, or that is outdated, is an error.
 `CRATES_FUZZ_EXAMPLES=400 pytest -m slow tests/integration/cache/test_cache_machine.py` for a long search.
 """
 
@@ -17,29 +17,29 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from testing.cache_server import Peer, Server, settings_of, until, written
+from testing.cache_server import Peer, Server, cache_settings, settings_expression, until
 from testing.fuzzing import times
 
-SETTLED_S = 20.0
-# what a process needs besides: the number of a value, the time that a factory took, and changed bytes on the disk
+SYNCHRONIZED_S = 20.0
+# helpers in the other process: the number of a value, the time that a factory took, and changed bytes on the disk
 BEFORE = """
 import os
-span = None
-def making(made, seconds):
+timing = None
+def timed_factory(value, seconds):
     def factory():
-        global span
+        global timing
         began = time.monotonic()
         time.sleep(seconds)
-        span = began, time.monotonic()
-        return made
+        timing = began, time.monotonic()
+        return value
     return factory
 def number(value):
     return value[0] if isinstance(value, list) else value
-def change_on_disk(key, place):
+def change_on_disk(key, position):
     with local.disk._env.begin(write=True, db=local.disk._entries) as txn:
         found = txn.get(key)
         if found is not None:
-            at = max(8, len(found) + place)
+            at = max(8, len(found) + position)
             txn.put(key, found[:at] + bytes([found[at] ^ 1]) + found[at + 1:])
 def move_on_disk(key, other):
     with local.disk._env.begin(write=True, db=local.disk._entries) as txn:
@@ -48,7 +48,7 @@ def move_on_disk(key, other):
             txn.put(key, found[:8] + instead[8:])
 """
 KEYS, TAGS = ("a", "b", "c"), ("red", "blue")
-# bytes beside the number of a value: one that fits everywhere, one too large for memory, one too large for a disk
+# bytes added to the number of a value: 20 fit in every level, 6,000 exceed memory's limit, 200,000 exceed the disk's
 SIZES = (0, 0, 20, 6_000, 200_000)
 
 processes = st.sampled_from((0, 1))
@@ -56,50 +56,52 @@ keys = st.sampled_from(KEYS)
 tag_sets = st.sampled_from(((), ("red",), ("blue",), TAGS))
 changes = st.sampled_from(("set", "delete", "delete", "invalidate", "invalidate", "clear"))
 sizes = st.sampled_from(SIZES)
-places = st.just(-17) | st.integers(-300, -1)  # the last byte of a value, or any
+positions = st.just(-17) | st.integers(-300, -1)  # the last byte of a value, or any
 pauses = st.sampled_from((0.0, 0.0002, 0.001, 0.004))
 
 
 class Rig:
-    """A server and two processes, used for many examples, each of which has a namespace of its own."""
+    """A server and two processes, used for many examples. Each example has its own namespace."""
 
     def __init__(self, folder: Path, shared_disk: bool) -> None:
         self.shared_disk = shared_disk
         self.server = Server(folder).start()
         self.client = self.server.client()
-        here = replace(settings_of(folder / "0", self.server.url), memory_bytes=1 << 16, disk_bytes=1 << 20)
+        here = replace(cache_settings(folder / "0", self.server.url), memory_bytes=1 << 16, disk_bytes=1 << 20)
         here = replace(here, timeout_s=0.05)
         self.settings = (here, here if shared_disk else replace(here, folder=folder / "1"))
         self.spare = Peer(BEFORE)
-        self.peers = [self._begun(number, Peer(BEFORE)) for number in (0, 1)]
+        self.peers = [self._started(number, Peer(BEFORE)) for number in (0, 1)]
         self.running, self.hung = True, False
         self.examples = self.values = self.hits = self.gets = 0
 
-    def _begun(self, number: int, peer: Peer) -> Peer:
-        assert peer(f"begin({written(self.settings[number])!r})") is None
+    def _started(self, number: int, peer: Peer) -> Peer:
+        assert peer(f"begin({settings_expression(self.settings[number])!r})") is None
         return peer
 
     def restart(self, number: int) -> None:
-        """Kills a process, and has another take its place."""
+        """Kills a process, and replaces it by a new one."""
         self.peers[number].kill()
-        self.peers[number], self.spare = self._begun(number, self.spare), Peer(BEFORE)
+        self.peers[number], self.spare = self._started(number, self.spare), Peer(BEFORE)
 
     def repair(self) -> None:
-        """Has Redis answer."""
+        """Makes Redis answer again."""
         if self.hung:
             self.server.resume()
         if not self.running:
             self.server.start()
         self.running, self.hung = True, False
 
-    def settle(self) -> None:
-        """Waits until Redis answers and each process has heard what the other has done up to now."""
+    def synchronize(self) -> None:
+        """Waits until Redis answers and each process has received all changes of the other."""
         self.repair()
         for here, there in (self.peers, reversed(self.peers)):
-            # the second time the other has the marker in its memory, so it has to hear of the change
+            # the second time the other process has the marker in memory, so it must receive the change
             for _ in range(2):
                 self.values += 1
-                assert until(lambda here=here, there=there: self._passed(here, there), SETTLED_S), "it does not hear"
+                assert until(lambda here=here, there=there: self._passed(here, there), SYNCHRONIZED_S), (
+                    "the other process does not receive the change"
+                )
 
     def _passed(self, here: Peer, there: Peer) -> bool:
         here(f"cache.set('marker', {self.values})")
@@ -115,28 +117,32 @@ class Rig:
 
 
 class Machine(RuleBasedStateMachine):
-    """`over[n]`: values that process n must not serve any more. `over_everywhere`: nor any once all have heard of it.
-    `unheard[n]`: values that process n has ended and Redis has not heard of, which is forgotten if n is killed."""
+    """A model of the values that may be served.
+
+    `outdated[n]`: values that process n must not serve. `outdated_everywhere`: values that no process may serve once
+    all have received the changes. `unsent[n]`: values that process n has made outdated while Redis was unreachable;
+    this is lost if n is killed.
+    """
 
     rig: Rig
 
     @initialize(restarts=st.sampled_from((0, 0, 0, 0, 0, 1)))
     def begin(self, restarts: int) -> None:
         rig = self.rig
-        self.restarts = restarts  # a new process takes its second
+        self.restarts = restarts  # a new process takes a second to start
         rig.examples += 1
         self.name = f"n{rig.examples}"
         self.written: dict[str, dict[int, tuple[str, ...]]] = {key: {} for key in KEYS}
-        self.over: tuple[set[int], set[int]] = (set(), set())
-        self.over_everywhere: set[int] = set()
-        self.unheard: tuple[set[int], set[int]] = (set(), set())
+        self.outdated: tuple[set[int], set[int]] = (set(), set())
+        self.outdated_everywhere: set[int] = set()
+        self.unsent: tuple[set[int], set[int]] = (set(), set())
         self.log: list[str] = []
-        rig.settle()
+        rig.synchronize()
 
     def teardown(self) -> None:
         self.rig.repair()
 
-    # --- what is asked of a process
+    # --- calls in a process
 
     def command(self, call: str) -> str:
         return f"cache.namespace({self.name!r}).{call}"
@@ -163,16 +169,16 @@ class Machine(RuleBasedStateMachine):
 
     # --- the model
 
-    def end(self, process: int, values: set[int]) -> None:
-        self.over_everywhere |= values
-        self.over[process].update(values)
+    def mark_outdated(self, process: int, values: set[int]) -> None:
+        self.outdated_everywhere |= values
+        self.outdated[process].update(values)
         if self.rig.shared_disk:
-            self.over[1 - process].update(values)
+            self.outdated[1 - process].update(values)
         if self.rig.peers[process]("bool(levels.redis.pending)"):
-            self.unheard[process].update(values)
+            self.unsent[process].update(values)
 
     def write(self, process: int, key: str, number: int, tags: tuple[str, ...]) -> None:
-        self.end(process, set(self.written[key]))
+        self.mark_outdated(process, set(self.written[key]))
         self.written[key][number] = tags
 
     def tagged(self, tags: tuple[str, ...]) -> set[int]:
@@ -182,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         self.rig.gets += 1
         self.rig.hits += found is not None
         assert found is None or found in self.written[key], f"{found} was never written: {self.trace()}"
-        assert found not in self.over[process], f"{process} served {found}, which is outdated: {self.trace()}"
+        assert found not in self.outdated[process], f"{process} served {found}, which is outdated: {self.trace()}"
 
     # --- operations
 
@@ -201,19 +207,19 @@ class Machine(RuleBasedStateMachine):
 
     @rule(process=processes, key=keys, tags=tag_sets, size=sizes, what=changes)
     def change(self, process: int, key: str, tags: tuple[str, ...], size: int, what: str) -> None:
-        call, number = self.changing(what, key, tags, size)
+        call, number = self.change_call(what, key, tags, size)
         self.ask(process, call)
         if what == "set":
             self.write(process, key, number, tags)
         elif what == "delete":
-            self.end(process, {*self.written[key]})
+            self.mark_outdated(process, {*self.written[key]})
         elif what == "invalidate":
-            self.end(process, self.tagged(tags))
+            self.mark_outdated(process, self.tagged(tags))
         else:
-            self.end(process, {n for of in self.written.values() for n in of})
+            self.mark_outdated(process, {n for of in self.written.values() for n in of})
 
-    def changing(self, what: str, key: str, tags: tuple[str, ...], size: int) -> tuple[str, int]:
-        """The call, and the number of the value that it sets."""
+    def change_call(self, what: str, key: str, tags: tuple[str, ...], size: int) -> tuple[str, int]:
+        """Returns the call, and the number of the value that it sets."""
         number, value = self.new_value(size)
         calls = {
             "set": f"set({key!r}, {value}, tags={self.tags(tags)})",
@@ -225,35 +231,35 @@ class Machine(RuleBasedStateMachine):
 
     @rule(process=processes, key=keys, tags=tag_sets, size=sizes, by_factory=st.booleans())
     def get_or_set(self, process: int, key: str, tags: tuple[str, ...], size: int, by_factory: bool) -> None:
-        number, call = self.making(key, tags, size, by_factory)
+        number, call = self.get_or_set_call(key, tags, size, by_factory)
         found = self.ask(process, call)
-        self.made(process, key, number, tags, found)
+        self.record_result(process, key, number, tags, found)
 
-    def making(
+    def get_or_set_call(
         self, key: str, tags: tuple[str, ...], size: int, by_factory: bool, seconds: float = 0.0
     ) -> tuple[int, str]:
-        """The number of the value that is made, and the call."""
+        """Returns the number of the new value, and the call."""
         number, value = self.new_value(size)
         full = self.tags(tags)
         made = f"FactoryResult({value}, tags={full})" if by_factory else value
-        factory = f"making({made}, {seconds})"
+        factory = f"timed_factory({made}, {seconds})"
         return number, f"number({self.command(f'get_or_set({key!r}, {factory}, tags={() if by_factory else full})')})"
 
-    def made(self, process: int, key: str, number: int, tags: tuple[str, ...], found: Any) -> None:
+    def record_result(self, process: int, key: str, number: int, tags: tuple[str, ...], found: Any) -> None:
         assert found is not None, self.trace()
         if found != number:
             self.check(process, key, found)
             return
         before = {*self.written[key]}
         self.written[key][number] = tags
-        # what was made and not cached, since a flush took its lease, ends nothing
+        # a value that was not cached, because a flush removed its lease, makes no other value outdated
         if self.ask(process, f"number({self.command(f'get({key!r})')})") == number:
-            self.end(process, before)
+            self.mark_outdated(process, before)
 
     @rule(process=processes, key=keys, pause=pauses, what=changes)
-    def read_meanwhile(self, process: int, key: str, pause: float, what: str) -> None:
-        """One reads a value while the other ends it."""
-        allowed = self.written[key].keys() - self.over[process]
+    def read_during_change(self, process: int, key: str, pause: float, what: str) -> None:
+        """One process reads a value while the other makes it outdated."""
+        allowed = self.written[key].keys() - self.outdated[process]
         reader = self.rig.peers[process]
         reader.send(f"number({self.command(f'get({key!r})')})")
         time.sleep(pause / 4)
@@ -265,44 +271,44 @@ class Machine(RuleBasedStateMachine):
         self.get_in_both(key)
 
     @rule(process=processes, key=keys, tags=tag_sets, size=sizes, by_factory=st.booleans(), pause=pauses, what=changes)
-    def make_meanwhile(
+    def compute_during_change(
         self, process: int, key: str, tags: tuple[str, ...], size: int, by_factory: bool, pause: float, what: str
     ) -> None:
-        """One makes a value while the other ends all that there is: what began before is over, too."""
+        """One process computes a value while the other makes all values outdated, the new one included."""
         before = {*self.written[key]}
-        allowed = before - self.over[process]
-        number, call = self.making(key, tags, size, by_factory, 0.006)
-        maker = self.rig.peers[process]
-        maker.send(f"({call}, span)")
+        allowed = before - self.outdated[process]
+        number, call = self.get_or_set_call(key, tags, size, by_factory, 0.006)
+        worker = self.rig.peers[process]
+        worker.send(f"({call}, timing)")
         time.sleep(pause)
         began = time.monotonic()
         self.change(1 - process, key, TAGS, 0, what)
         ended = time.monotonic()
-        found, span = self._checked(maker.answer())
+        found, timing = self._checked(worker.answer())
         self.log.append(f"{process}: meanwhile {call} -> {found}")
         if found != number:
             if found not in allowed:
                 self.check(process, key, found)
             return
-        self.end(process, before)
+        self.mark_outdated(process, before)
         self.written[key][number] = tags
-        if span[0] < began and ended < span[1] and (what != "invalidate" or tags):
-            self.end(1 - process, {number})
+        if timing[0] < began and ended < timing[1] and (what != "invalidate" or tags):
+            self.mark_outdated(1 - process, {number})
         self.get_in_both(key)
 
     @rule()
-    def settle(self) -> None:
-        self.rig.settle()
-        self.log.append("settled")
-        for over, unheard in zip(self.over, self.unheard):
-            over |= self.over_everywhere
-            unheard.clear()
+    def synchronize(self) -> None:
+        self.rig.synchronize()
+        self.log.append("synchronized")
+        for outdated, unsent in zip(self.outdated, self.unsent):
+            outdated |= self.outdated_everywhere
+            unsent.clear()
 
     # --- faults
 
     @rule(process=processes, tags=st.booleans())
     def forget(self, process: int, tags: bool) -> None:
-        """A process forgets its values, or all that it knows, as a new one."""
+        """Clears the memory of a process, and with `tags` also its versions of tags."""
         self.ask(process, "[local.memory.clear(), local.tags.forget()] and None" if tags else "local.memory.clear()")
 
     @precondition(lambda self: self.rig.running and not self.rig.hung)
@@ -334,15 +340,15 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.restarts > 0)
     @rule(process=processes, key=keys, tags=tag_sets, size=sizes, what=changes, pause=pauses)
     def restart(self, process: int, key: str, tags: tuple[str, ...], size: int, what: str, pause: float) -> None:
-        """Kills a process in the middle of a change, which may have happened or not."""
+        """Kills a process during a change, which may have been applied or not."""
         self.restarts -= 1
-        lost = self.unheard[process]
-        call, number = self.changing(what, key, tags, size)
+        lost = self.unsent[process]
+        call, number = self.change_call(what, key, tags, size)
         self.rig.peers[process].send(call)
         time.sleep(pause)
         self.rig.restart(process)
-        for over in (*self.over, self.over_everywhere):
-            over -= lost
+        for outdated in (*self.outdated, self.outdated_everywhere):
+            outdated -= lost
         lost.clear()
         self.log.append(f"{process}: killed in {call}")
         if what == "set":
@@ -354,7 +360,7 @@ class Machine(RuleBasedStateMachine):
         self.set(process, key, TAGS, 0)
         self.hang()
         for number in range(3):
-            self.ask(process, self.command(f"get('missing {number}')"))  # it leaves Redis alone now
+            self.ask(process, self.command(f"get('missing {number}')"))  # the breaker is open now
         self.change(process, key, tags, 0, what)
         if forget:
             self.forget(1 - process, tags=True)
@@ -362,32 +368,32 @@ class Machine(RuleBasedStateMachine):
         self.repair()
         self.get_in_both(key)
 
-    @rule(process=processes, key=keys, place=places)
-    def change_on_disk(self, process: int, key: str, place: int) -> None:
-        self.ask(process, f"change_on_disk(b'{self.name}@1/{key}', {place})")
-        self.look_below_memory(key)
+    @rule(process=processes, key=keys, position=positions)
+    def change_on_disk(self, process: int, key: str, position: int) -> None:
+        self.ask(process, f"change_on_disk(b'{self.name}@1/{key}', {position})")
+        self.read_below_memory(key)
 
     @rule(process=processes, key=keys, other=keys)
     def move_on_disk(self, process: int, key: str, other: str) -> None:
         if key != other:
             self.ask(process, f"move_on_disk(b'{self.name}@1/{key}', b'{self.name}@1/{other}')")
-            self.look_below_memory(key)
+            self.read_below_memory(key)
 
     @precondition(lambda self: self.rig.running and not self.rig.hung)
-    @rule(key=keys, place=places, other=keys)
-    def change_in_redis(self, key: str, place: int, other: str) -> None:
-        """Changes a byte, or puts another key's entry there."""
+    @rule(key=keys, position=positions, other=keys)
+    def change_in_redis(self, key: str, position: int, other: str) -> None:
+        """Changes a byte, or replaces the entry by that of another key."""
         client = self.rig.client
         for name in client.scan_iter(f"*e:{self.name}@1/{key}"):
             found: Any = client.get(name) or b"\0"
-            at = max(0, len(found) + place)
+            at = max(0, len(found) + position)
             changed = found[:at] + bytes([found[at] ^ 1]) + found[at + 1 :]
             instead: Any = client.get(name[:-1] + other.encode()) if other != key else None
             client.set(name, instead or changed, keepttl=True)
             self.log.append(f"changed in Redis: {key}")
-            self.look_below_memory(key)
+            self.read_below_memory(key)
 
-    def look_below_memory(self, key: str) -> None:
+    def read_below_memory(self, key: str) -> None:
         for process in (0, 1):
             self.forget(process, tags=False)
         self.get_in_both(key)
@@ -423,7 +429,7 @@ ONE_OR_TWO_DISKS = pytest.mark.parametrize("shared_disk", [True, False], ids=["o
 
 @ONE_OR_TWO_DISKS
 def test_two_processes_never_serve_an_outdated_value(tmp_path: Path, shared_disk: bool) -> None:
-    assert run_machine(tmp_path, shared_disk, 8).hits >= 5, "values are served at all"
+    assert run_machine(tmp_path, shared_disk, 8).hits >= 5, "some values are served"
 
 
 @pytest.mark.slow
@@ -431,4 +437,4 @@ def test_two_processes_never_serve_an_outdated_value(tmp_path: Path, shared_disk
 @ONE_OR_TWO_DISKS
 def test_fuzz_two_processes_never_serve_an_outdated_value(tmp_path: Path, shared_disk: bool) -> None:
     rig = run_machine(tmp_path, shared_disk, times(90))
-    assert rig.hits > rig.gets / 10, "values are served at all"
+    assert rig.hits > rig.gets / 10, "some values are served"

@@ -1,4 +1,4 @@
-"""What other processes see, on one disk and over Redis."""
+"""Changes reach other processes on the same disk and over Redis."""
 
 import random
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 
 from resources.cache import CacheSettings, FactoryResult
 from resources.common.settings import PROJECT
-from testing.cache_server import KEY, Factory, Server, in_thread, opened, peer_of, settings_of, until
+from testing.cache_server import KEY, Factory, Server, cache_settings, in_thread, open_peer, opened, until
 
 
 def test_an_invalidated_tag_is_seen_by_other_processes(pair: Any) -> None:
@@ -26,7 +26,7 @@ def test_an_invalidated_tag_is_seen_by_other_processes(pair: Any) -> None:
     cache.invalidate_tags("y")
     assert until(lambda: peer("cache.get('b')") is None, wait)
     cache.set("a", 3, tags=("x",))
-    assert until(lambda: peer("cache.get('a')") == 3, wait), "what is made afterwards is shared again"
+    assert until(lambda: peer("cache.get('a')") == 3, wait), "later values are shared again"
 
 
 def test_a_value_that_is_set_or_deleted_is_seen_by_other_processes(pair: Any) -> None:
@@ -66,13 +66,13 @@ def test_a_value_made_while_another_process_invalidated_its_tag_is_not_served(pa
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_of_two_values_set_at_once_both_processes_have_the_same_one_or_none(pair: Any, moment: str) -> None:
-    """The other process writes in the middle of this one's `set`."""
+def test_after_two_concurrent_sets_both_processes_have_the_same_value_or_none(pair: Any, moment: str) -> None:
+    """The other process writes during the `set` of this one."""
     cache, peer, wait = pair
     local = cache.core.levels.local
     put = local.disk.put
 
-    def put_beside_another(*arguments: Any) -> Any:
+    def put_with_concurrent_set(*arguments: Any) -> Any:
         local.disk.put = put
         found = put(*arguments) if moment == "after" else None
         peer("cache.set('a', 'theirs')")
@@ -82,25 +82,25 @@ def test_of_two_values_set_at_once_both_processes_have_the_same_one_or_none(pair
 
     cache.set("a", "first")
     assert peer("cache.get('a')") == "first"
-    local.disk.put = put_beside_another
+    local.disk.put = put_with_concurrent_set
     cache.set("a", "ours")
     assert until(lambda: cache.get("a") == peer("cache.get('a')"), 2)
     assert cache.get("a") in ("theirs", "ours", None)
 
 
-def test_the_values_of_one_version_are_not_read_by_another(pair: Any) -> None:
+def test_values_of_another_version_are_not_read(pair: Any) -> None:
     cache, peer, _ = pair
     cache.namespace("crates", version=1).set("a", {"name": "serde"})
     found = peer("[cache.namespace('crates', version=v).get('a') for v in (1, 2)]")
     assert found == [{"name": "serde"}, None]
 
 
-def test_one_process_makes_a_value_for_all_that_share_a_redis(server: Server, tmp_path: Path) -> None:
-    """For longer than the lease of a killed process lasts."""
+def test_one_process_calls_the_factory_for_all_that_share_a_redis(server: Server, tmp_path: Path) -> None:
+    """The factory takes longer than a lease lasts without renewal."""
     began, mine = tmp_path / "began", Factory("made here")
     with (
-        opened(settings_of(tmp_path / "a", server.url)) as cache,
-        peer_of(settings_of(tmp_path / "b", server.url)) as peer,
+        opened(cache_settings(tmp_path / "a", server.url)) as cache,
+        open_peer(cache_settings(tmp_path / "b", server.url)) as peer,
     ):
         peer.send(f"cache.get_or_set('a', lambda: (Path({str(began)!r}).touch(), make('made there', 2.0)())[1])")
         assert until(began.exists)
@@ -111,14 +111,14 @@ def test_one_process_makes_a_value_for_all_that_share_a_redis(server: Server, tm
 def test_another_process_takes_over_from_one_that_was_killed(server: Server, tmp_path: Path) -> None:
     began, mine = tmp_path / "began", Factory("made here")
     with (
-        opened(settings_of(tmp_path / "a", server.url)) as cache,
-        peer_of(settings_of(tmp_path / "b", server.url)) as peer,
+        opened(cache_settings(tmp_path / "a", server.url)) as cache,
+        open_peer(cache_settings(tmp_path / "b", server.url)) as peer,
     ):
         peer.send(f"cache.get_or_set('a', lambda: (Path({str(began)!r}).touch(), time.sleep(60)))")
         assert until(began.exists)
         thread, found = in_thread(lambda: cache.get_or_set("a", mine))
         time.sleep(0.2)
-        assert mine.calls == 0, "the other is at work"
+        assert mine.calls == 0, "the other process holds the lease"
         peer.kill()
         thread.join(20)
         assert found == ["made here"]
@@ -131,8 +131,8 @@ AHEAD_S = 3600
 def test_two_machines_whose_clocks_differ_agree(server: Server, tmp_path: Path, seconds: int) -> None:
     skewed = f"import time\nreal = time.time_ns\ntime.time_ns = lambda: real() + {seconds} * 10**9\n"
     with (
-        opened(settings_of(tmp_path / "a", server.url)) as cache,
-        peer_of(settings_of(tmp_path / "b", server.url), skewed) as peer,
+        opened(cache_settings(tmp_path / "a", server.url)) as cache,
+        open_peer(cache_settings(tmp_path / "b", server.url), skewed) as peer,
     ):
         for key in "abcd":
             cache.set(key, 1, tags=(f"tag {key}",))
@@ -197,8 +197,8 @@ def test_the_embedded_server_ends_with_its_process(tmp_path: Path) -> None:
     assert not Path(socket).parent.exists()
 
 
-def test_caches_with_another_key_do_not_see_each_other(server: Server, tmp_path: Path) -> None:
-    settings = settings_of(tmp_path / "a", server.url, disk_bytes=0)
+def test_caches_with_different_keys_are_separate(server: Server, tmp_path: Path) -> None:
+    settings = cache_settings(tmp_path / "a", server.url, disk_bytes=0)
     other = CacheSettings(tmp_path / "b", disk_bytes=0, redis_url=server.url, key=KEY + "!", timeout_s=2.0)
     with opened(settings) as cache, opened(other) as another:
         cache.set("a", 1)
@@ -212,8 +212,8 @@ def test_caches_with_another_key_do_not_see_each_other(server: Server, tmp_path:
 # --- the disk
 
 
-def is_whole(cache: Any) -> bool:
-    """Whether the entries of the disk level and their order agree."""
+def is_consistent(cache: Any) -> bool:
+    """Returns whether the entries of the disk level and their order agree."""
     disk = cache.core.levels.local.disk
     with disk._env.begin() as txn:
         entries = {bytes(name): bytes(entry) for name, entry in txn.cursor(db=disk._entries)}
@@ -222,9 +222,9 @@ def is_whole(cache: Any) -> bool:
 
 
 @pytest.mark.parametrize("moment", ["before it is written", "before it is committed"])
-def test_a_process_that_is_killed_in_the_middle_of_a_write_leaves_nothing_torn(tmp_path: Path, moment: str) -> None:
-    settings = settings_of(tmp_path / "cache")
-    with opened(settings) as cache, peer_of(settings) as peer:
+def test_a_process_killed_during_a_write_leaves_no_partial_change(tmp_path: Path, moment: str) -> None:
+    settings = cache_settings(tmp_path / "cache")
+    with opened(settings) as cache, open_peer(settings) as peer:
         for number in range(10):
             cache.set(str(number), number)
         assert peer("[cache.get(str(number)) for number in range(10)]") == list(range(10))
@@ -238,15 +238,15 @@ def test_a_process_that_is_killed_in_the_middle_of_a_write_leaves_nothing_torn(t
         assert [cache.get(str(number)) for number in range(10)] == list(range(10))
         cache.set("0", "new")
         cache.delete("1")
-        assert is_whole(cache)
-        with peer_of(settings) as another:
+        assert is_consistent(cache)
+        with open_peer(settings) as another:
             assert another("[cache.get('0'), cache.get('1'), cache.get('2')]") == ["new", None, 2]
             another("cache.set('2', 3)")
             assert cache.get("2") == 3
 
 
-def test_two_processes_at_work_on_one_disk_end_with_the_same_values(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path / "cache", disk_bytes=1 << 20)
+def test_two_processes_that_write_to_one_disk_end_with_the_same_values(tmp_path: Path) -> None:
+    settings = cache_settings(tmp_path / "cache", disk_bytes=1 << 20)
     program = """[
         (
             cache.set(str(n % 7), [{me}, n, "x" * (n % 50) * 40], tags=(str(n % 3),)),
@@ -257,7 +257,7 @@ def test_two_processes_at_work_on_one_disk_end_with_the_same_values(tmp_path: Pa
         )
         for n in range(800)
     ] and None""".replace("\n", " ")
-    with opened(settings) as cache, peer_of(settings) as peer:
+    with opened(settings) as cache, open_peer(settings) as peer:
         peer.send(program.replace("{me}", "1"))
         eval(program.replace("{me}", "0"), {"cache": cache})
         assert peer.answer() is None
@@ -266,14 +266,14 @@ def test_two_processes_at_work_on_one_disk_end_with_the_same_values(tmp_path: Pa
         cache.core.levels.local.memory.clear()
         assert mine == [cache.get(str(number)) for number in range(7)]
         assert any(mine)
-        assert is_whole(cache)
+        assert is_consistent(cache)
         assert cache.stats()["disk"]["errors"] == 0
 
 
-def test_a_reader_that_never_ends_fills_the_map_and_causes_misses_only(tmp_path: Path) -> None:
-    """LMDB does not use pages again that are being read."""
-    settings = settings_of(tmp_path / "cache", disk_bytes=1 << 20)
-    with opened(settings) as cache, peer_of(settings) as peer:
+def test_a_reader_that_never_ends_fills_the_database_and_causes_only_misses(tmp_path: Path) -> None:
+    """LMDB does not reuse pages that a transaction can read."""
+    settings = cache_settings(tmp_path / "cache", disk_bytes=1 << 20)
+    with opened(settings) as cache, open_peer(settings) as peer:
         cache.core.levels.local.disk._breaker.open_s = 0.1
         cache.set("a", "old")
         peer("globals().update(reading=local.disk._env.begin())")
@@ -289,8 +289,8 @@ def test_a_reader_that_never_ends_fills_the_map_and_causes_misses_only(tmp_path:
         assert until(lambda: cache.set("b", 1) or cache.core.levels.local.memory.clear() or cache.get("b") == 1)
 
 
-def test_threads_that_set_and_delete_one_key_leave_all_levels_alike(tmp_path: Path) -> None:
-    with opened(settings_of(tmp_path / "cache")) as cache:
+def test_after_threads_set_and_delete_one_key_all_levels_agree(tmp_path: Path) -> None:
+    with opened(cache_settings(tmp_path / "cache")) as cache:
 
         def work(me: int) -> None:
             for number in range(200):

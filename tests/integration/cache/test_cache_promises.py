@@ -1,4 +1,4 @@
-"""Tags, single flight, both forms and warming, over every subset of the levels."""
+"""Tags, single flight, asyncio and warming, with every subset of the levels."""
 
 import asyncio
 import inspect
@@ -10,9 +10,18 @@ from typing import Any
 import pytest
 
 from resources.cache import AsyncCache, Cache, FactoryResult
-from testing.cache_server import Factory, Server, fails, forget_memory, in_thread, opened, settings_of, until
+from testing.cache_server import (
+    Factory,
+    Server,
+    cache_settings,
+    clear_memory,
+    failing_factory,
+    in_thread,
+    opened,
+    until,
+)
 
-LONG = 1000.0  # seconds: not over within a test
+LONG = 1000.0  # seconds: longer than a test
 EXACT = {"jitter": 0.0, "eager": None}
 
 
@@ -31,8 +40,8 @@ def test_an_entry_is_valid_until_one_of_its_tags_is_invalidated(cache: Any) -> N
     assert cache.get("a") == 4
 
 
-def test_a_tag_reaches_entries_that_outlive_a_sibling(cache: Any) -> None:
-    """Where tags are sets of keys that expire, it does not."""
+def test_a_tag_invalidates_entries_that_outlive_others_of_the_tag(cache: Any) -> None:
+    """A tag stored as a set of keys that expires fails here."""
     cache.set("long", 1, ttl=LONG, tags=("x",))
     cache.set("short", 2, ttl=0.05, tags=("x",))
     assert until(lambda: cache.get("short") is None)
@@ -53,7 +62,7 @@ def test_a_factory_may_add_tags_to_its_value(cache: Any) -> None:
 
 @pytest.mark.parametrize("known", [True, False], ids=["a tag in use", "a new tag"])
 @pytest.mark.parametrize("added", ["by the caller", "by the factory"])
-def test_a_value_made_while_its_tag_was_invalidated_is_not_cached(cache: Any, added: str, known: bool) -> None:
+def test_a_value_computed_while_its_tag_was_invalidated_is_not_cached(cache: Any, added: str, known: bool) -> None:
     if known:
         cache.set("b", 1, tags=("x",))
 
@@ -109,7 +118,7 @@ def test_a_thousand_tasks_call_the_factory_once(cache: Any) -> None:
 
 
 @pytest.mark.parametrize("change", ["delete", "invalidate_tags", "clear"])
-def test_a_caller_that_comes_after_a_change_does_not_get_what_was_begun_before(cache: Any, change: str) -> None:
+def test_a_caller_after_a_change_does_not_join_an_earlier_factory_call(cache: Any, change: str) -> None:
     old = Factory("old", held=True)
     thread, found = in_thread(lambda: cache.get_or_set("a", old, tags=("x",)))
     assert old.began.wait(10)
@@ -123,7 +132,7 @@ def test_a_caller_that_comes_after_a_change_does_not_get_what_was_begun_before(c
     assert cache.get("a") == "new"
 
 
-def test_a_value_that_is_set_while_another_is_made_wins(cache: Any) -> None:
+def test_a_value_set_during_a_factory_call_replaces_the_factorys_value(cache: Any) -> None:
     old = Factory("old", held=True)
     first, _ = in_thread(lambda: cache.get_or_set("a", old))
     assert old.began.wait(10)
@@ -140,7 +149,7 @@ def test_a_value_that_is_set_while_another_is_made_wins(cache: Any) -> None:
 def test_every_caller_gets_the_error_of_the_factory_and_the_next_one_tries_again(cache: Any) -> None:
     for _ in range(2):
         with pytest.raises(ConnectionError):
-            cache.get_or_set("a", fails)
+            cache.get_or_set("a", failing_factory)
     assert cache.get_or_set("a", lambda: 1) == 1
     assert cache.stats()["factory"]["errors"] == 2
 
@@ -167,12 +176,12 @@ def test_a_cached_function_is_called_once_for_each_key(cache: Any) -> None:
 
 def test_warming_loads_entries_into_memory(server: Server, tmp_path: Path) -> None:
     with (
-        opened(settings_of(tmp_path / "a", server.url)) as cache,
-        opened(settings_of(tmp_path / "b", server.url)) as other,
+        opened(cache_settings(tmp_path / "a", server.url)) as cache,
+        opened(cache_settings(tmp_path / "b", server.url)) as other,
     ):
         cache.set("a", 1)
         cache.set("b", 2)
-        # a value whose change is still being heard is not put into memory
+        # a value is not put into memory if its change message arrives during the read
         assert until(lambda: other.warm(["a", "b", "never set"]) == 2 and other.stats()["memory"]["entries"] == 2)
         server.kill()
         assert [other.get("a"), other.get("b")] == [1, 2]
@@ -181,7 +190,7 @@ def test_warming_loads_entries_into_memory(server: Server, tmp_path: Path) -> No
 # --- asyncio
 
 
-def test_the_asyncio_form_has_every_method_of_the_form_for_threads(cache: Any) -> None:
+def test_async_cache_has_the_methods_of_cache(cache: Any) -> None:
     def names(form: type) -> set[str]:
         return {name for name in dir(form) if not name.startswith("_")}
 
@@ -225,7 +234,7 @@ def test_the_asyncio_form_has_every_method_of_the_form_for_threads(cache: Any) -
     asyncio.run(work())
 
 
-def test_each_form_reads_what_the_other_wrote(cache: Any) -> None:
+def test_cache_and_async_cache_read_each_others_values(cache: Any) -> None:
     cache.set("a", 1)
 
     async def work() -> Any:
@@ -239,7 +248,7 @@ def test_each_form_reads_what_the_other_wrote(cache: Any) -> None:
     assert cache.get("b") == 2
 
 
-def test_a_cancelled_task_does_not_take_the_value_of_the_others(cache: Any) -> None:
+def test_cancelling_one_task_does_not_cancel_the_factory_for_others(cache: Any) -> None:
     async def work() -> tuple[Any, int]:
         own, calls = cache.asynchronous(), []
 
@@ -259,7 +268,7 @@ def test_a_cancelled_task_does_not_take_the_value_of_the_others(cache: Any) -> N
     assert asyncio.run(work()) == ("made", 1)
 
 
-def test_a_loop_that_ends_with_a_refresh_under_way_leaves_no_caller_waiting(cache: Any) -> None:
+def test_an_event_loop_that_ends_during_a_refresh_leaves_no_caller_waiting(cache: Any) -> None:
     cache.set("a", "old", ttl=LONG, **EXACT)
     time.sleep(0.05)
 
@@ -272,7 +281,7 @@ def test_a_loop_that_ends_with_a_refresh_under_way_leaves_no_caller_waiting(cach
     assert cache.get_or_set("a", lambda: "new", hard_timeout=10.0) == "new"
 
 
-def test_a_thread_that_waits_for_a_task_that_ends_makes_the_value_itself(cache: Any) -> None:
+def test_a_thread_calls_the_factory_itself_if_the_leading_task_was_cancelled(cache: Any) -> None:
     begun = threading.Event()
 
     async def never() -> None:
@@ -296,7 +305,7 @@ def test_a_thread_that_waits_for_a_task_that_ends_makes_the_value_itself(cache: 
     assert found == ["its own"]
 
 
-def test_a_process_without_more_threads_makes_values_in_the_callers_own(
+def test_factories_run_in_the_callers_thread_if_no_thread_can_be_started(
     cache: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_more(_: threading.Thread) -> None:
@@ -308,12 +317,12 @@ def test_a_process_without_more_threads_makes_values_in_the_callers_own(
 
 
 def test_a_thousand_tasks_read_and_write_different_keys(server: Server, tmp_path: Path) -> None:
-    with opened(settings_of(tmp_path / "a", server.url, disk_bytes=0)) as cache:
+    with opened(cache_settings(tmp_path / "a", server.url, disk_bytes=0)) as cache:
 
         async def work() -> list[Any]:
             own = cache.asynchronous()
             await asyncio.gather(*(own.set(str(number), number) for number in range(1000)))
-            forget_memory(cache)
+            clear_memory(cache)
             found = await asyncio.gather(*(own.get(str(number)) for number in range(1000)))
             await own.close()
             return found

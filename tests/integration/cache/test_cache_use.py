@@ -1,4 +1,4 @@
-"""Where the cache saves work: look-ups of crates, vectors, and what a run reports."""
+"""Uses of the cache: look-ups of crates, vectors, invalidation by tables, and reports of runs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 @pytest.mark.parametrize("name", ["serde", "SERDE", "trust-dns-resolver", "Trust_DNS-resolver"])
-def test_a_look_up_returns_what_the_tables_hold_and_is_cached(demo: Demo, cache: Cache, name: str) -> None:
+def test_a_look_up_returns_the_rows_of_the_tables_and_is_cached(demo: Demo, cache: Cache, name: str) -> None:
     store = TableStore(root=str(demo.settings.warehouse))
     found = [look_up(store, cache, name) for _ in range(2)]
     assert found == [read_crate(store, name)] * 2
@@ -54,7 +54,7 @@ def test_a_look_up_after_a_table_was_published_again_reads_it(
     assert cache.stats()["factory"]["hits"] == 2
 
 
-def test_warming_caches_the_look_ups_of_the_crates_that_most_build_on(demo: Demo, cache: Cache) -> None:
+def test_warming_caches_look_ups_of_the_crates_with_most_dependents(demo: Demo, cache: Cache) -> None:
     store = TableStore(root=str(demo.settings.warehouse))
     names = most_depended_on(store, 3)
     with duckdb.connect(str(demo.settings.catalog), read_only=True) as con:
@@ -67,7 +67,7 @@ def test_warming_caches_the_look_ups_of_the_crates_that_most_build_on(demo: Demo
         assert con.execute("select dependents from scores where name = $1", [names[0]]).fetchall() == [(most,)]
 
 
-def test_a_published_table_invalidates_the_values_with_its_tag_alone(tmp_path: Path, small_registry: Path) -> None:
+def test_a_published_table_invalidates_only_values_with_its_tag(tmp_path: Path, small_registry: Path) -> None:
     run = bundled_resources(tmp_path / "data", small_registry)
     cached = run.cache.open().namespace("test", kind=int)
     cached.set("of snapshots", 1, tags=[table_tag("snapshots")])
@@ -87,7 +87,7 @@ def test_vectors_are_computed_once_and_are_the_same(tmp_path: Path) -> None:
     assert np.array_equal(first, embed_texts(texts)) and np.array_equal(again, first)
 
 
-def test_a_run_reports_what_the_cache_did(tmp_path: Path, small_registry: Path) -> None:
+def test_a_run_reports_the_counts_of_the_cache(tmp_path: Path, small_registry: Path) -> None:
     run = bundled_resources(tmp_path / "data", small_registry)
     build_registry(run)
     built = build("texts", "2020-07-20", run)
@@ -103,7 +103,7 @@ def test_a_run_reports_what_the_cache_did(tmp_path: Path, small_registry: Path) 
     assert samples["crates_cache_seconds_count", "factory"] == stats["factory"]["hits"]
 
 
-def test_the_cache_of_an_installation_has_its_settings_and_shows_no_secret(tmp_path: Path) -> None:
+def test_cache_settings_of_an_installation_show_no_secret(tmp_path: Path) -> None:
     key = "a key of enough bytes"
     changed = replace(Settings.from_env(), data=tmp_path, redis_url="redis://:hunter2@127.0.0.1:1/0", cache_key=key)
     settings = CacheSettings.of(changed)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resources.cache import async_cache, breaker, entry, levels, local_levels
-from testing.cache_server import opened, settings_of
+from testing.cache_server import cache_settings, opened
 
 
 class Clock:
@@ -37,12 +37,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(params=["memory and disk", "memory"])
 def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     disk_bytes = 16 << 20 if "disk" in request.param else 0
-    with opened(settings_of(tmp_path / "cache", disk_bytes=disk_bytes)) as cache:
+    with opened(cache_settings(tmp_path / "cache", disk_bytes=disk_bytes)) as cache:
         yield cache
 
 
 @pytest.fixture
 def disk_cache(tmp_path: Path) -> Iterator[Any]:
     """With memory and disk."""
-    with opened(settings_of(tmp_path / "cache")) as cache:
+    with opened(cache_settings(tmp_path / "cache")) as cache:
         yield cache

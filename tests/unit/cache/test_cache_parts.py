@@ -1,4 +1,4 @@
-"""Tags, the breaker, opening, metrics."""
+"""Tags, the circuit breaker, opening, counts and metrics."""
 
 import os
 import subprocess
@@ -18,23 +18,23 @@ from resources.cache.metrics import cache_table, publish_metrics, render_metrics
 from resources.cache.tags import TagVersions
 from resources.common.errors import BadInput
 from resources.common.settings import PROJECT
-from testing.cache_server import forget_memory, opened, settings_of
+from testing.cache_server import cache_settings, clear_memory, opened
 
 TAGS = ("a", "b", "c")
 VERSIONS = st.dictionaries(st.sampled_from(TAGS), st.integers(1, 9), min_size=1)
 
 
 @given(st.lists(VERSIONS, max_size=8), st.dictionaries(st.sampled_from(TAGS), st.integers(1, 9), min_size=3))
-def test_an_entry_is_valid_only_if_all_its_tags_have_the_versions_known_last(
-    moves: list[dict[str, int]], versions: dict[str, int]
+def test_an_entry_is_valid_only_with_the_last_known_versions_of_its_tags(
+    invalidations: list[dict[str, int]], versions: dict[str, int]
 ) -> None:
     tags, known = TagVersions(), {}
     tags.remember(versions, tags.revision)
     known |= versions
-    for move in moves:
-        tags.invalidate(move)
-        for tag, version in move.items():
-            # a lower version than the known one has to be asked for
+    for invalidation in invalidations:
+        tags.invalidate(invalidation)
+        for tag, version in invalidation.items():
+            # after a lower version than the known one, the version is unknown
             known[tag] = version if known[tag] is not None and version >= known[tag] else None
             known[tag] = version if known[tag] is None and tags.known.get(tag) == version else known[tag]
     for version in range(1, 10):
@@ -44,7 +44,7 @@ def test_an_entry_is_valid_only_if_all_its_tags_have_the_versions_known_last(
             assert verdict is expected
 
 
-def test_an_answer_that_was_overtaken_by_an_invalidation_is_not_remembered() -> None:
+def test_a_version_read_before_an_invalidation_is_not_remembered() -> None:
     tags = TagVersions()
     before = tags.revision
     tags.invalidate({"a": 7})
@@ -92,7 +92,7 @@ def test_a_slow_answer_counts_as_lost_time(clock: Any) -> None:
 
 
 def test_a_cache_is_opened_once_and_its_disk_level_again_later(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path)
+    settings = cache_settings(tmp_path)
     with opened(settings) as cache:
         assert settings.open() is cache
         cache.set("a", 1)
@@ -101,14 +101,14 @@ def test_a_cache_is_opened_once_and_its_disk_level_again_later(tmp_path: Path) -
         assert again.get("a") == 1
 
 
-def test_without_a_key_one_is_made_that_only_its_owner_can_read(tmp_path: Path) -> None:
+def test_without_a_key_a_random_one_is_created_for_its_owner_only(tmp_path: Path) -> None:
     settings = CacheSettings(tmp_path / "cache", disk_bytes=1 << 20)
     with opened(settings) as cache:
         cache.set("a", 1)
     made = tmp_path / "cache/key"
     assert (made.stat().st_mode & 0o777, len(made.read_bytes())) == (0o600, 32)
     with opened(settings) as cache:
-        assert cache.get("a") == 1, "the second process finds what the first has signed"
+        assert cache.get("a") == 1, "the next process reads the entries that the first signed"
     made.chmod(0o644)
     with pytest.raises(BadInput, match="other users may read"):
         open_cache(settings)
@@ -125,15 +125,15 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
 def test_an_invalid_url_is_rejected_and_starts_nothing(tmp_path: Path, url: str) -> None:
     threads = threading.active_count()
     with pytest.raises(BadInput, match="REDIS_URL"):
-        open_cache(settings_of(tmp_path / "cache", url))
+        open_cache(cache_settings(tmp_path / "cache", url))
     assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("wrong", ["garbage", "cut", "a folder"])
-def test_a_disk_level_that_cannot_be_opened_is_left_out(
+def test_a_disk_level_that_cannot_be_opened_is_not_used(
     tmp_path: Path, wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = settings_of(tmp_path / "cache")
+    settings = cache_settings(tmp_path / "cache")
     with opened(settings) as cache:
         cache.set("a", 1)
     data = tmp_path / "cache/disk/data.mdb"
@@ -168,7 +168,7 @@ def test_stats_count_by_level(disk_cache: Any) -> None:
     before = disk_cache.stats()
     assert disk_cache.get_or_set("a", lambda: 1) == 1
     assert disk_cache.get("a") == 1
-    forget_memory(disk_cache)
+    clear_memory(disk_cache)
     assert disk_cache.get("a") == 1
     assert disk_cache.get("b") is None
     found = disk_cache.stats()
@@ -193,7 +193,7 @@ publish_metrics(cache, settings.folder)
 """
 
 
-def test_metrics_are_the_sum_over_processes_and_begin_again_once_all_have_ended(tmp_path: Path) -> None:
+def test_metrics_are_summed_over_processes_and_reset_after_all_have_ended(tmp_path: Path) -> None:
     def made(text: str) -> float:
         samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
         return {(s.name, s.labels["level"], s.labels.get("le")): s.value for s in samples}[
@@ -214,4 +214,4 @@ def test_metrics_are_the_sum_over_processes_and_begin_again_once_all_have_ended(
     (mine,) = tmp_path.glob(f"metrics/counter_{os.getpid()}.db")
     mine.unlink()
     (tmp_path / "metrics" / f"histogram_{mine.stem.partition('_')[2]}.db").unlink()
-    assert "crates_cache_hits" not in render_metrics(tmp_path).decode(), "no process of them is left"
+    assert "crates_cache_hits" not in render_metrics(tmp_path).decode(), "all processes with metrics have ended"

@@ -1,4 +1,4 @@
-"""Values, keys, sizes, and entries that were changed by others."""
+"""Values, keys, size limits, and entries that were tampered with."""
 
 import random
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from testing.cache_server import Factory, forget_memory, opened, settings_of
+from testing.cache_server import Factory, cache_settings, clear_memory, opened
 
 # code that would end the process if it were unpickled
 PICKLE = b"cbuiltins\nexec\n(S'import os; os._exit(77)'\ntR."
@@ -43,11 +43,11 @@ def noise(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind, value", VALUES)
-def test_a_value_comes_back_from_each_level_as_it_was(disk_cache: Any, kind: Any, value: Any) -> None:
+def test_each_level_returns_an_equal_value_of_the_same_type(disk_cache: Any, kind: Any, value: Any) -> None:
     typed = disk_cache.namespace("typed", kind=kind)
     typed.set("a", value)
     from_memory = typed.get("a", "missing")
-    forget_memory(disk_cache)
+    clear_memory(disk_cache)
     for found in (from_memory, typed.get("a", "missing"), typed.get_or_set("b", lambda: value)):
         assert (type(found), found) == (type(value), value)
 
@@ -61,7 +61,7 @@ def test_a_caller_that_changes_a_value_does_not_change_the_cache(cache: Any) -> 
     assert (cache.get("a"), cache.get("b")) == ({"names": ["serde"]}, {"names": []})
     frozen = cache.namespace("frozen", kind=Frozen)
     frozen.set("a", Frozen("serde"))
-    assert frozen.get("a") is frozen.get("a"), "what is declared frozen is shared"
+    assert frozen.get("a") is frozen.get("a"), "frozen values are shared"
 
 
 def test_none_is_a_value(cache: Any) -> None:
@@ -72,7 +72,7 @@ def test_none_is_a_value(cache: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1, object()}, Crate("serde", 5)])
-def test_a_value_of_another_type_is_an_error_of_the_caller(cache: Any, value: Any) -> None:
+def test_a_value_of_another_type_raises_type_error(cache: Any, value: Any) -> None:
     numbers = cache.namespace("numbers", kind=int)
     with pytest.raises(TypeError):
         numbers.set("a", value)
@@ -83,15 +83,15 @@ def test_a_value_of_another_type_is_an_error_of_the_caller(cache: Any, value: An
 
 def test_an_entry_that_does_not_fit_a_changed_kind_is_a_miss(disk_cache: Any) -> None:
     disk_cache.namespace("crates", kind=Any).set("a", {"name": "serde"})
-    forget_memory(disk_cache)
+    clear_memory(disk_cache)
     assert disk_cache.namespace("crates", kind=Crate).get("a") is None
 
 
-def test_keys_of_any_length_and_alphabet(disk_cache: Any) -> None:
+def test_keys_may_have_any_length_and_alphabet(disk_cache: Any) -> None:
     keys = ["", " ", "ключ", "x" * 399, "x" * 10_000, "x" * 9_999 + "y", "é" * 250, "a/b:c{d}\n", "#"]
     for number, key in enumerate(keys):
         disk_cache.set(key, number)
-    forget_memory(disk_cache)
+    clear_memory(disk_cache)
     assert [disk_cache.get(key) for key in keys] == list(range(len(keys)))
 
 
@@ -103,12 +103,12 @@ def test_a_key_that_cannot_be_stored_is_rejected(cache: Any, call: str, key: str
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a@1", "ä", "a b"])
-def test_a_namespace_has_a_plain_name(cache: Any, name: str) -> None:
+def test_an_invalid_name_of_a_namespace_is_rejected(cache: Any, name: str) -> None:
     with pytest.raises(ValueError, match="expected a namespace"):
         cache.namespace(name)
 
 
-def test_namespaces_and_versions_are_apart(cache: Any) -> None:
+def test_namespaces_and_versions_are_separate(cache: Any) -> None:
     one, two, later = cache.namespace("one"), cache.namespace("two"), cache.namespace("one", version=2)
     for number, space in enumerate((one, two, later)):
         space.set("a", number)
@@ -119,8 +119,8 @@ def test_namespaces_and_versions_are_apart(cache: Any) -> None:
 # --- sizes
 
 
-def test_memory_evicts_what_was_used_least_recently(tmp_path: Path) -> None:
-    with opened(settings_of(tmp_path, disk_bytes=0)) as cache:
+def test_memory_evicts_the_least_recently_used(tmp_path: Path) -> None:
+    with opened(cache_settings(tmp_path, disk_bytes=0)) as cache:
         for number in range(1000):
             cache.set(str(number), noise(10_000) + bytes([number % 256]))
             assert cache.get("0") is not None
@@ -134,25 +134,25 @@ def test_memory_evicts_what_was_used_least_recently(tmp_path: Path) -> None:
         assert cache.stats()["memory"]["entries"] * 100_000 <= 4 << 20, "a value counts uncompressed"
 
 
-def test_the_disk_evicts_the_oldest_but_spares_what_was_read(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, disk_bytes=2 << 20)
+def test_the_disk_evicts_the_oldest_entry_that_was_not_read(tmp_path: Path) -> None:
+    settings = cache_settings(tmp_path, disk_bytes=2 << 20)
     with opened(settings) as cache:
         for number in range(600):
             cache.set(str(number), noise(10_000) + bytes([number % 256]))
-            forget_memory(cache)
+            clear_memory(cache)
             assert cache.get("0") is not None
         stats = cache.stats()["disk"]
         assert stats["bytes"] <= 2 << 20
         assert stats["entries"] + stats["evictions"] == 600
         assert stats["entries"] > 100
-        forget_memory(cache)
+        clear_memory(cache)
         assert cache.get("1") is None
     assert (tmp_path / "disk/data.mdb").stat().st_size <= 4 << 20
     with opened(settings) as cache:
-        assert cache.get("0") is not None, "the next process finds it"
+        assert cache.get("0") is not None, "the next process reads it"
 
 
-def test_a_value_too_large_for_memory_is_on_the_disk_only(disk_cache: Any) -> None:
+def test_a_value_too_large_for_memory_is_only_on_the_disk(disk_cache: Any) -> None:
     disk_cache.set("a", "old")
     large = noise(1_000_000)
     disk_cache.set("a", large)
@@ -161,7 +161,7 @@ def test_a_value_too_large_for_memory_is_on_the_disk_only(disk_cache: Any) -> No
     assert disk_cache.get_or_set("b", lambda: large) == large
 
 
-def test_a_value_too_large_for_every_level_replaces_the_old_one_by_nothing(disk_cache: Any) -> None:
+def test_a_value_too_large_for_every_level_deletes_the_old_one(disk_cache: Any) -> None:
     large = noise(3_000_000)
     disk_cache.set("a", "old", ttl=1000.0, grace=1000.0)
     disk_cache.set("a", large)
@@ -170,7 +170,7 @@ def test_a_value_too_large_for_every_level_replaces_the_old_one_by_nothing(disk_
     assert disk_cache.get("a") is None
 
 
-# --- entries that were changed by others
+# --- entries that were tampered with
 
 
 def raw(cache: Any, key: str) -> bytes:
@@ -178,7 +178,7 @@ def raw(cache: Any, key: str) -> bytes:
 
 
 def plant(cache: Any, key: str, sealed: bytes) -> None:
-    forget_memory(cache)
+    clear_memory(cache)
     assert cache.core.levels.local.disk.put(cache.core.prefix + key, sealed, lambda: True)
 
 
