@@ -20,12 +20,12 @@ from testing.demo_run import CRATES, Demo, demo_environment
 from testing.published import State, published
 
 KILLS = 10
-# `crates demo` as far as the features of two dates: all tables are published by the same code
+# `crates demo` as far as the features of one date: all tables are published by the same code
 PROGRAM = """
 import sys
 from cli import demo, main
 plan = demo.plan
-demo.plan = lambda snapshot: [run for run in plan(snapshot, demo.AS_OF[:2]) if run[0] in sys.argv[1:]]
+demo.plan = lambda snapshot: [run for run in plan(snapshot, demo.AS_OF[:1]) if run[0] in sys.argv[1:]]
 demo.print_answer = lambda settings, seconds: None
 sys.exit(main.main(["demo"]))
 """

@@ -177,7 +177,7 @@ def features_sha256(as_of: str, rows: Rows) -> tuple[str, int]:
 
 
 @settings(
-    max_examples=times_fuzzed(10),
+    max_examples=times_fuzzed(8),
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
