@@ -40,6 +40,10 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
+    for item in items:
+        function = getattr(item, "obj", None)
+        if getattr(function, "is_hypothesis_test", False) or "fuzz" in item.name:
+            item.add_marker(pytest.mark.fuzz)
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from resources.common.settings import Settings
 from testing.advisory_database import adds, row, write_repository
 from testing.crates_io_server import CratesIoServer
 from testing.dumps import CRATES, SMALL_AT, Dump, small_dump, zip_bytes
+from testing.fuzzing import times
 from testing.table_builds import build, build_registry, resources_of
 
 NEWEST = date.fromisoformat(SMALL_AT[:10])
@@ -126,7 +127,7 @@ def _moment(draw: st.DrawFn, midnight: datetime) -> datetime:
 
 
 @settings(
-    max_examples=8,
+    max_examples=times(4),
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

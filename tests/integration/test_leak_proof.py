@@ -183,7 +183,7 @@ def features_sha256(as_of: str, rows: Rows) -> tuple[str, int]:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 @given(worlds())
-def test_fuzz_facts_dated_after_the_as_of_date_change_no_byte(world: tuple[str, Rows, Rows]) -> None:
+def test_facts_dated_after_the_as_of_date_change_no_byte(world: tuple[str, Rows, Rows]) -> None:
     as_of, past, changed = world
     assert features_sha256(as_of, past) == features_sha256(as_of, changed)
 
