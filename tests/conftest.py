@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         function = getattr(item, "obj", None)
         if getattr(function, "is_hypothesis_test", False) or "fuzz" in item.name:
             item.add_marker(pytest.mark.fuzz)
+        if item.path.parent.name == "cache":
+            item.add_marker(pytest.mark.timeout(60))
 
 
 @pytest.fixture(autouse=True)

@@ -45,9 +45,11 @@ class Backplane:
 
     def _listen(self) -> None:
         while not self._ended.is_set():
-            connection = self._connection = self._client.connect()
+            connection = self._client.connect()
             try:
                 drive(self._client.execute_on(connection, "SUBSCRIBE", self._redis.channel))
+                # only from here on a heartbeat may interrupt it: before, it would hide why Redis refuses
+                self._connection = connection
                 disable_read_timeout(connection)
                 self._local.clear_after_gap()
                 self._redis.reported.clear()
@@ -55,12 +57,11 @@ class Backplane:
                 while not self._ended.is_set():
                     message: Any = connection.read_response()
                     self.handle(message[-1])
-            except (
-                Exception
-            ) as error:  # any error ends in a new connection: without messages outdated values would be served
+            except Exception as error:  # any error ends in a new connection: without messages, values get outdated
                 if not self._ended.is_set():
                     self._redis.report(error if isinstance(error, Unreachable | Refused) else convert_error(error))
             finally:
+                self._connection = None
                 connection.disconnect()
             self._ended.wait(RETRY_S)
 

@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -73,7 +74,8 @@ class WorkerProcess:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
-                pipe.close()
+                with suppress(BrokenPipeError):  # of a message that the process did not receive
+                    pipe.close()
 
     def _exchange(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Sends one line and receives one."""

@@ -144,6 +144,23 @@ def test_features_equal_those_from_the_dump_of_their_day(world: tuple[date, Dump
     assert before.equals(after)
 
 
+def test_owner_counts_from_the_day_after_they_were_added(tmp_path: Path, advisory_db: Path) -> None:
+    day = NEWEST - timedelta(days=30)
+    midnight = datetime.combine(day, datetime.min.time())
+
+    def owners(name: str, *added: datetime) -> list[int]:
+        """Per crate, with another owner of one crate added at each of these times."""
+        dump, folder = small_dump(), tmp_path / name
+        folder.mkdir()
+        owner = dump["crate_owners"][0]
+        dump["crate_owners"] += [{**owner, "owner_id": 900, "created_at": at} for at in added]
+        return features(folder, dump, SMALL_AT, day, advisory_db)["owners_min"].to_pylist()
+
+    before = owners("before")
+    assert owners("on the day", midnight) == before
+    assert sum(owners("the day before", midnight - timedelta(days=1))) == sum(before) + 1
+
+
 def test_downloads_of_a_past_date_come_from_the_archive(tmp_path: Path, advisory_db: Path) -> None:
     """The days of the archive and of the dump give one series: no gap, and no duplicate of the day that is in both."""
     dump = small_dump()

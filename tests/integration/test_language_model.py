@@ -14,6 +14,7 @@ from resources.common.errors import BadInput
 from resources.language_model import language_model, worker_process
 from resources.language_model.language_model import LanguageModel
 from resources.language_model.questions import Question, Reply
+from resources.language_model.worker_process import Job, WorkerFailed, WorkerProcess
 from testing.tiny_model import write_tiny_model
 
 SCHEMA = {"type": "object", "properties": {"summary": {"type": "string"}}, "required": ["summary"]}
@@ -95,6 +96,14 @@ def test_killed_process_fails_at_most_one_question(tiny: Path, tmp_path: Path) -
     assert [r.error for r in rest if r.error] in ([], ["the model's process was killed by signal 9"])
     assert any(r.text for r in rest)
     assert all(r.text for r in ask(llm, questions(2)).values())
+
+
+def test_question_to_a_dead_process_raises_worker_failed(tiny: Path) -> None:
+    process = WorkerProcess(Job(str(tiny), context=512, max_tokens=8, seconds=1.0))
+    process.kill()
+    process._process.wait()
+    with pytest.raises(WorkerFailed, match="was killed by signal 9"):
+        process.ask(questions(1)[0])
 
 
 def test_hung_process_is_killed_and_replaced(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

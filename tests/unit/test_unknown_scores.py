@@ -15,6 +15,8 @@ from testing.table_builds import build, build_registry, bundled_resources
 AS_OF = "2020-07-20"
 WITHOUT_CHAMPION = "quality"
 ENOUGH = {"well_known": 1.0, "just_enough": MIN_COVERAGE, "unknown": MIN_COVERAGE - 0.01}  # coverage of maintenance
+# crates with too few known inputs of one target
+LESS_KNOWN = {f"unknown_{t.name}": t.name for t in TARGETS if t.name != WITHOUT_CHAMPION}
 EVIDENCE = {"topic": "releases", "feature": "versions", "value": 1.0, "effect": 0.5, "words": "Versions published: 1"}
 
 
@@ -24,7 +26,14 @@ def changes(worst: float) -> list[dict]:
     return [{"change": words, "is_advice": advice, "probability": 0.7, "worst": end} for words, advice, end in rows]
 
 
-def predicted(crate: str, coverage: float) -> list[dict]:
+def coverage(crate: str, target: str) -> float:
+    """The share of the target's inputs that are known of the crate."""
+    if LESS_KNOWN.get(crate) == target:
+        return MIN_COVERAGE - 0.01
+    return ENOUGH.get(crate, 0.9) if target == "maintenance" else 0.9
+
+
+def predicted(crate: str) -> list[dict]:
     """Rows of `predictions` for every target that has a champion."""
     row = {"as_of": date.fromisoformat(AS_OF), "crate": crate, "probability": 0.3, "percentile": 0.5, "base_rate": 0.1}
     row |= {"evidence": [EVIDENCE], "model_id": "x"}
@@ -37,7 +46,7 @@ def predicted(crate: str, coverage: float) -> list[dict]:
             "worst": 0.2 if t.is_good else 0.4,
             "best": 0.4 if t.is_good else 0.2,
             "changes": changes(0.204 if t.is_good else 0.396),
-            "coverage": coverage if t.name == "maintenance" else 0.9,
+            "coverage": coverage(crate, t.name),
         }
         for t in TARGETS
         if t.name != WITHOUT_CHAMPION
@@ -49,7 +58,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     folder: Path = tmp_path_factory.mktemp("scores")
     at = datetime(2020, 1, 1)
     row = {"num": "1.0.0", "position": 0, "published_at": at, "published_after": at, "published_at_exact": True}
-    facts = {"versions": [{**row, "name": crate, "feature_names": []} for crate in ENOUGH]}
+    facts = {"versions": [{**row, "name": crate, "feature_names": []} for crate in [*ENOUGH, *LESS_KNOWN]]}
     (folder / "registry").mkdir()
     (folder / "registry" / "descriptions.csv").write_text("name,description\nunknown,who knows\n")
     write_registry(folder / "registry", from_rows(facts))
@@ -57,7 +66,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     build_registry(resources)
     build("texts", AS_OF, resources)
     build("features", AS_OF, resources)
-    rows = [row for crate, coverage in sorted(ENOUGH.items()) for row in predicted(crate, coverage)]
+    rows = [row for crate in sorted([*ENOUGH, *LESS_KNOWN]) for row in predicted(crate)]
     resources.store.publish(PREDICTIONS, AS_OF, pa.Table.from_pylist(rows, PREDICTIONS.arrow))
     return {r["crate"]: r for r in build("scores", LATEST, resources).rows.to_pylist()}
 
@@ -71,6 +80,13 @@ def test_below_the_minimum_coverage_a_score_is_null_and_listed(scores: dict[str,
     assert row["coverage"] == ENOUGH["unknown"]
     assert not any("a new version" in words for words in row["evidence"] + row["changes"])
     assert any("a new dependent" in words for words in row["evidence"])
+
+
+@pytest.mark.parametrize(("crate", "target"), LESS_KNOWN.items())
+def test_every_part_of_an_unknown_score_is_null(scores: dict[str, dict], crate: str, target: str) -> None:
+    row = scores[crate]
+    assert [row[f"{target}{part}"] for part in ("", "_probability", "_best", "_percentile")] == [None] * 4
+    assert set(row["unknown_scores"]) == {target, WITHOUT_CHAMPION}
 
 
 @pytest.mark.parametrize("crate", ["well_known", "just_enough"])
@@ -88,7 +104,7 @@ def test_score_without_a_champion_is_null_and_listed(scores: dict[str, dict]) ->
         assert WITHOUT_CHAMPION in row["unknown_scores"]
         others = {t.name for t in TARGETS} - set(row["unknown_scores"])
         assert others == {t.name for t in TARGETS if row[t.name] is not None}
-        assert len(others) == (3 if crate == "unknown" else 4)
+        assert len(others) == (4 if crate in ("well_known", "just_enough") else 3)
 
 
 def test_score_of_an_unwanted_outcome_is_the_chance_that_it_does_not_happen(scores: dict[str, dict]) -> None:
