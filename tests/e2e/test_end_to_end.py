@@ -48,7 +48,7 @@ def test_answer_is_printed(demo: Demo) -> None:
         assert "(at random " in line
     for command in ("crates show term", "crates ui", "crates sql", "crates backtest", str(settings.data)):
         assert command in printed
-    for line in ("build on it, of ", "- Maintenance: "):
+    for line in ("build on it, from ", "- Maintenance: "):
         assert printed.count(line) == 10, line
 
 
